@@ -1,0 +1,1 @@
+"""Asks; changes nothing. One module per phase."""

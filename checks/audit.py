@@ -1,0 +1,198 @@
+"""Audit: one run of the suite: what it is about, what came of it, its verdict and its exit code."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.action import Plan, Workplace, who
+from recovery.embedded import EmbeddedServer
+from recovery.evidence import GO, NO_GO, judge
+from recovery.incident import Incident
+from recovery.ledger import Ledger, Line
+from recovery.phases import BY_NAME, PHASES
+from recovery.warehouse import Warehouse
+
+INCOMPLETE, CLOSED = 10, 11
+PRECEDENCE = (3, 12, 13, 11, 1, 10)
+PLAN = "PLAN"  # the verdict of a phase whose action was only shown
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How the run was asked for. `started_at` is where its clock starts, None for the real one."""
+
+    execute: bool
+    override: str | None
+    started_at: datetime | None
+
+
+@dataclass
+class Audit:
+    """Every check's evidence passes through here once; only the main process (`worker` False) writes the ledger."""
+
+    incident: Incident
+    warehouse: Warehouse
+    ledger: Ledger
+    mode: Mode
+    run: str
+    report: Path
+    server: EmbeddedServer | None = None
+    shared: tempfile.TemporaryDirectory[str] | None = None
+    worker: bool = False
+    dsn: str = ""
+    phases: list[str] = field(default_factory=list)
+    shown_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
+    evidence: list[Line] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
+    said: Callable[[str], None] = print
+    _begun: bool = False
+    _clock: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """The run's clock, in UTC: the real one, or from --now on at its speed."""
+        if self.mode.started_at is None:
+            return datetime.now(UTC)
+        return self.mode.started_at.astimezone(UTC) + timedelta(seconds=time.monotonic() - self._clock)
+
+    def prove_that_they_fit(self) -> None:
+        """The server is one that we support, and its table is the one that the incident file describes."""
+        _ = self.warehouse.server, self.warehouse.schema, self.warehouse.words
+
+    def close(self) -> None:
+        self.warehouse.__exit__()
+        if self.server is not None:
+            self.server.stop()
+        if self.shared is not None:
+            self.shared.cleanup()
+
+    @property
+    def place(self) -> Workplace:
+        return Workplace(self.incident, self.warehouse, self.ledger, self.run, self.now, tell=self.said)
+
+    def next_phase(self) -> str:
+        """The first phase that the ledger does not show as GO."""
+        verdicts = {line["phase"]: line["verdict"] for line in self.ledger.lines() if line["kind"] == "finished"}
+        asked = [phase.name for phase in PHASES[1:] if phase.checks]
+        return next((name for name in asked if verdicts.get(name) != GO), asked[-1])
+
+    def header(self, config: pytest.Config) -> list[str]:
+        source = "--incident" if config.option.incident else config.inipath.name if config.inipath else "default"
+        mode = "EXECUTE: this run changes data" if self.mode.execute else "ask only: nothing is changed"
+        clock = "--now" if self.mode.started_at else "the clock"
+        server = f"{self.warehouse.dsn.shown}, ClickHouse {self.warehouse.server['version']}"
+        return [
+            f"incident: {self.incident.id} ({source}: {self.incident.path.name}, digest {self.incident.digest[:12]})",
+            f"server: {server} (--clickhouse {'embedded' if self.server else 'DSN'}), database {self.incident.table.database}",
+            f"mode: {mode}; time {self.now():%Y-%m-%d %H:%M:%S} UTC (from {clock})",
+            f"ledger: {self.ledger.path} ({'--ledger' if config.option.ledger else 'default'})",
+        ]
+
+    def receive(self, report: pytest.TestReport) -> None:
+        """Take a check's report: its evidence to the ledger, its problem to the exit code."""
+        facts = dict(report.user_properties)
+        self._begin(list(facts.get("run_phases", self.phases)))
+        outcome = "xfailed" if hasattr(report, "wasxfail") else str(report.outcome)
+        if "problem" in facts:
+            code, sentence = facts["problem"]
+            self.problems.append((int(code), str(sentence)))
+        if "plan" in facts:
+            for phase in facts["phases"]:
+                self.shown_plans[phase] = facts["plan"]
+        record = facts.get("evidence")
+        if record is not None and not (outcome == "skipped" and "plan" in facts):
+            problem = facts["problem"][1] if "problem" in facts else ""
+            line = self.ledger.append("evidence", run=self.run, outcome=outcome, problem=problem, **record)
+            self.evidence.append(line)
+
+    def _begin(self, phases: list[str]) -> None:
+        if self._begun:
+            return
+        self._begun, self.phases = True, phases
+        self.ledger.append(
+            "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.now().isoformat(),
+            incident=self.incident.id, digest=self.incident.digest, installation=self.warehouse.installation,
+            server=self.warehouse.dsn.shown, version=self.warehouse.server["version"], who=who(),
+        )  # fmt: skip
+
+    def end_phases_before(self, name: str) -> None:
+        """Under --execute, phases are ended one by one, so that the next one's gate can rely on them."""
+        self._begin(self.phases)
+        order = [phase.name for phase in PHASES]
+        for phase in self.phases:
+            if order.index(phase) < order.index(name) and phase not in self.verdicts:
+                self._end(phase)
+
+    def _end(self, phase: str) -> None:
+        evidence = [line for line in self.evidence if phase in line["phases"]]
+        dry = phase in self.shown_plans
+        roster = set(BY_NAME[phase].roster(self.incident))
+        proved = {line["check"] for line in evidence if line["outcome"] == "passed" and not judge(line)}
+        wrong = [line for line in evidence if judge(line) or line["outcome"] != "passed"]
+        verdict = PLAN if dry and not wrong else GO if roster and roster <= proved and not wrong else NO_GO
+        self.verdicts[phase] = verdict
+        written = sum(
+            line["rows"] for line in self.ledger.lines()
+            if line["kind"] == "done" and line["run"] == self.run and line["phase"] == phase
+        )  # fmt: skip
+        self.ledger.append(
+            "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
+            missing=sorted(roster - {line["check"] for line in evidence}) if not dry else [],
+            rows=max((answer["rows_read"] for line in evidence for answer in line["answers"]), default=0),
+            written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
+        )  # fmt: skip
+
+    def finish(self, exitstatus: int) -> int:
+        """End the run in the ledger; returns the exit code, the first that holds of the documented order."""
+        if not self._begun:
+            return exitstatus
+        for phase in self.phases:
+            if phase not in self.verdicts:
+                self._end(phase)
+        return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+
+    def _code(self) -> int:
+        codes = {code for code, _ in self.problems}
+        if any(judge(line) for line in self.evidence if not line["problem"]):
+            codes.add(1)
+        for phase in self.phases:
+            if self.verdicts[phase] == NO_GO:
+                incomplete = set(BY_NAME[phase].roster(self.incident)) - {
+                    line["check"]
+                    for line in self.evidence
+                    if phase in line["phases"] and line["outcome"] in ("passed", "failed")
+                }
+                codes.add(INCOMPLETE if incomplete else 1)
+        return next((code for code in PRECEDENCE if code in codes), 0)
+
+    def show(self, phase: str, plan: Plan) -> None:
+        """A plan that was shown and not carried out."""
+        self.shown_plans[phase] = plan.record()
+
+    def summarise(self, terminal: pytest.TerminalReporter) -> None:
+        """The verdicts and plans, at the end of the terminal's output."""
+        terminal.section("recovery")
+        for phase in self.phases:
+            verdict = self.verdicts.get(phase, NO_GO)
+            plan = self.shown_plans.get(phase)
+            title = BY_NAME[phase].title
+            if plan:
+                terminal.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
+                terminal.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
+                for unit in plan["units"]:
+                    terminal.line(f"  - {unit['label']} (undo: {unit['undo']})")
+                if plan["snapshot"]:
+                    terminal.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
+            terminal.line(f"{phase}: {verdict}  {title}", green=verdict == GO, red=verdict == NO_GO, bold=True)
+        for _, sentence in dict.fromkeys(self.problems):
+            terminal.line(sentence, red=True)
+        terminal.line(f"report: {self.report}")

@@ -1,0 +1,94 @@
+"""Fixtures of the checks: incident, warehouse, census, evidence, recovered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from checks.audit import Audit
+from recovery import action, census, fingerprint
+from recovery.actions import ACTIONS
+from recovery.action import Plan, Workplace
+from recovery.evidence import Evidence
+from recovery.incident import Incident
+from recovery.ledger import Line
+from recovery.phases import BY_NAME
+from recovery.warehouse import Warehouse
+from reports import page
+
+
+@pytest.fixture(scope="session")
+def audit(request: pytest.FixtureRequest) -> Audit:
+    from checks.plugin import AUDIT
+
+    return request.config.stash[AUDIT]
+
+
+@pytest.fixture(scope="session")
+def incident(audit: Audit) -> Incident:
+    return audit.incident
+
+
+@pytest.fixture(scope="session")
+def warehouse(audit: Audit) -> Warehouse:
+    return audit.warehouse
+
+
+@pytest.fixture
+def place(audit: Audit) -> Workplace:
+    return audit.place
+
+
+@pytest.fixture
+def now(audit: Audit) -> datetime:
+    return audit.now()
+
+
+@pytest.fixture
+def counted(warehouse: Warehouse) -> census.Census:
+    """The census of the window; one scan, however many checks ask for it."""
+    return census.Census.take(warehouse)
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest, warehouse: Warehouse) -> Evidence:
+    """What this check finds. It must show an answer and expect something, or the check fails."""
+    found = Evidence(check=request.node.name, phases=request.node.stash[page.PHASES])
+    found.fingerprint = fingerprint.of_window(warehouse)
+    return found
+
+
+@pytest.fixture(scope="module")
+def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
+    """The module's phase after its action: carried out under --execute, else shown, and the check left out.
+
+    Where nothing is left to do the checks are asked either way.
+    """
+    phase = BY_NAME[request.module.PHASE]
+    doing = ACTIONS[phase.action or ""]
+    place = audit.place
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    if audit.mode.execute:
+        audit.end_phases_before(phase.name)
+        with capture.global_and_fixture_disabled():
+            return action.run(doing, phase, place, override=audit.mode.override)
+    plan = doing.plan(place)
+    if plan.units:
+        audit.show(phase.name, plan)
+    return plan
+
+
+@pytest.fixture
+def after_action(recovered: Plan, audit: Audit, request: pytest.FixtureRequest) -> Plan:
+    """As `recovered`, and the check is skipped where the action was only shown."""
+    phase = request.node.stash[page.PHASES][0]
+    if phase in audit.shown_plans:
+        pytest.skip(f"dry run: {recovered.action} would {recovered.sentence}; pass --execute to do it")
+    return recovered
+
+
+@pytest.fixture
+def baseline(audit: Audit) -> Line | None:
+    """The last backfill that was carried out, with what the table held before it."""
+    return action.last_done("backfill", audit.ledger.lines())

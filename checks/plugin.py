@@ -1,0 +1,262 @@
+"""The pytest plugin: options, marks, order, header, evidence to the ledger, verdict and exit code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Generator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.audit import Audit, Mode
+from recovery import incident as incidents
+from recovery import warehouse as warehouses
+from recovery.errors import IncidentError, RecoveryError, UsageError
+from recovery.evidence import GO
+from recovery.ledger import Ledger
+from recovery.phases import PHASES, axis
+from recovery.warehouse import Warehouse
+from reports import page
+
+pytest_plugins = ["checks.fixtures"]
+
+AUDIT = pytest.StashKey[Audit]()
+PROJECT = Path(__file__).parent.parent
+AXES = ("day", "clean_day", "partition", "subject")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("recovery", "recovery of corrupted data in ClickHouse")
+    group.addoption("--incident", metavar="FILE", help="the incident file (TOML)")
+    group.addoption(
+        "--clickhouse",
+        metavar="DSN",
+        default="embedded",
+        help="clickhouse://, clickhouses://, chdb:///folder or embedded",
+    )
+    group.addoption("--ledger", metavar="FILE", help="the ledger; default: ledger/<incident>.jsonl")
+    group.addoption(
+        "--execute", action="store_true", help="carry the phase's action out; without it nothing is changed"
+    )
+    group.addoption("--override-gate", metavar="REASON", help="pass a closed gate; recorded with who and why")
+    group.addoption(
+        "--now", metavar="TIME", help="the time that the clock starts at, such as 2026-02-02T06:00:00Z; default: now"
+    )
+    parser.addini("recovery_incident", "the incident file that is used when --incident is not given", default="")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    for phase in PHASES:
+        config.addinivalue_line("markers", f"{phase.name}: {phase.title}")
+    config.addinivalue_line("markers", "nightly: the checks that guard the data every night")
+    if config.inipath is None and config.args_source is not pytest.Config.ArgsSource.ARGS:
+        # pytest looks for its configuration beside the first path on the command line, --ledger FILE included.
+        config.args = [str(PROJECT / "checks")]
+    if not _asked_for_checks(config):
+        return
+    try:
+        audit = _begin(config)
+    except (IncidentError, UsageError) as error:
+        raise pytest.UsageError(str(error)) from None
+    except RecoveryError as error:
+        pytest.exit(str(error), returncode=error.exit_code)
+    config.stash[AUDIT] = audit
+    config.add_cleanup(audit.close)
+    if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
+        config.option.markexpr = f"preflight or {audit.next_phase()}"
+    if not audit.worker and not config.option.htmlpath:
+        config.option.htmlpath = str(audit.report)
+        config.option.self_contained_html = True
+
+
+def _asked_for_checks(config: pytest.Config) -> bool:
+    """Whether this run asks checks; in `pytest tests` the plugin is inert."""
+    if config.option.help or config.option.version or getattr(config.option, "markers", False):
+        return False
+    checks = Path(__file__).parent
+    paths = [Path(arg.split("::")[0]) for arg in config.args]
+    paths = [path if path.is_absolute() else config.invocation_params.dir / path for path in paths]
+    return any(path.resolve().is_relative_to(checks) for path in paths)
+
+
+def _names_a_test(config: pytest.Config) -> bool:
+    return any("::" in arg or arg.endswith(".py") for arg in config.args)
+
+
+def _begin(config: pytest.Config) -> Audit:
+    """Read the incident, reach the server, and prove that the one fits the other, all before collection."""
+    option = config.option
+    if option.override_gate is not None and not option.override_gate.strip():
+        raise UsageError("--override-gate: give the reason in words.")
+    incident = incidents.load(_incident_path(config))
+    worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    if (
+        worker is None
+        and option.execute
+        and (getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no")
+    ):
+        raise UsageError("--execute acts in one process; leave -n out.")
+    mode = Mode(
+        execute=option.execute, override=option.override_gate, started_at=_now(worker["now"] if worker else option.now)
+    )
+    ledger = Ledger(Path(option.ledger) if option.ledger else PROJECT / "ledger" / f"{incident.id}.jsonl")
+    if worker is not None:
+        warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
+        return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True)
+    dsn, server = warehouses.serve(option.clickhouse, PROJECT / ".clickhouse")
+    try:
+        shared = tempfile.TemporaryDirectory(prefix="recovery-")
+        warehouse = Warehouse(incident, dsn, writable=option.execute, shared=Path(shared.name))
+        audit = Audit(
+            incident,
+            warehouse,
+            ledger,
+            mode,
+            uuid.uuid4().hex,
+            _report_path(incident),
+            server=server,
+            shared=shared,
+        )
+        audit.prove_that_they_fit()
+    except BaseException:
+        if server is not None:
+            server.stop()
+        raise
+    audit.dsn = dsn
+    return audit
+
+
+def _incident_path(config: pytest.Config) -> Path:
+    """--incident as seen from where pytest was called, else the one that the project's pyproject.toml names."""
+    if config.option.incident:
+        return Path(config.invocation_params.dir, config.option.incident)
+    if named := config.getini("recovery_incident"):
+        return PROJECT / str(named)
+    only = sorted((PROJECT / "incidents").glob("*.toml"))
+    if len(only) != 1:
+        raise UsageError("--incident: name the incident file, one of " + ", ".join(path.name for path in only) + ".")
+    return only[0]
+
+
+def _now(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(f"--now: {text!r} is not a time with its zone; give one such as 2026-02-02T06:00:00Z.")
+    return moment
+
+
+def _report_path(incident: incidents.Incident) -> Path:
+    stamp = datetime.now(tz=incident.window.start.tzinfo).strftime("%Y%m%dT%H%M%S")
+    return PROJECT / "reports" / "out" / incident.id / f"{stamp}-{os.getpid()}.html"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand a worker of xdist what it needs; it starts no server and writes no ledger."""
+    audit = node.config.stash.get(AUDIT, None)
+    if audit is not None:
+        node.workerinput |= {
+            "dsn": audit.dsn,
+            "shared": audit.shared.name,
+            "run": audit.run,
+            "report": str(audit.report),
+            "now": audit.now().isoformat(),
+        }
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    audit = config.stash.get(AUDIT, None)
+    return audit.header(config) if audit else []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    audit = metafunc.config.stash.get(AUDIT, None)
+    for name in AXES:
+        if audit and name in metafunc.fixturenames:
+            metafunc.parametrize(name, axis(audit.incident, name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Phase order. What is marked with several phases belongs to those of them that are asked."""
+    audit = config.stash.get(AUDIT, None)
+    if audit is None:
+        return
+    marks = {item: [phase.name for phase in PHASES if item.get_closest_marker(phase.name)] for item in items}
+    audit.phases = [phase.name for phase in PHASES if any(names == [phase.name] for names in marks.values())]
+    for item, names in marks.items():
+        item.stash[page.PHASES] = [name for name in names if name in audit.phases]
+    order = [phase.name for phase in PHASES]
+    items.sort(key=lambda item: min(map(order.index, item.stash[page.PHASES]), default=len(order)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """A check that ends without having proved anything fails, whether or not it asserts."""
+    result = yield
+    evidence = pyfuncitem.funcargs.get("evidence")
+    if evidence is not None and evidence.verdict != GO:
+        pytest.fail(evidence.sentence, pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Put the evidence, or what kept the check from it, into the report that travels to the main process."""
+    report = yield
+    audit = item.config.stash.get(AUDIT, None)
+    if audit is None:
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, RecoveryError):
+        report.longrepr = str(error)
+        report.user_properties.append(("problem", [error.exit_code, str(error)]))
+        if audit.mode.execute and error.exit_code in (11, 12):
+            audit.stopped = True
+            item.session.shouldstop = f"{item.stash[page.PHASES][0]} stopped"
+    if report.when == "call" or not report.passed:
+        evidence = getattr(item, "funcargs", {}).get("evidence")
+        report.user_properties.append(("phases", item.stash[page.PHASES]))
+        report.user_properties.append(("run_phases", audit.phases))
+        if evidence is not None:
+            report.user_properties.append(("evidence", evidence.record()))
+        plan = audit.shown_plans.get(next(iter(item.stash[page.PHASES]), ""))
+        if plan is not None:
+            report.user_properties.append(("plan", plan))
+    return report
+
+
+class _Controller:
+    """What only the main process does: it is the only writer of the ledger."""
+
+    def __init__(self, audit: Audit) -> None:
+        self.audit = audit
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or not report.passed:
+            self.audit.receive(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        session.exitstatus = self.audit.finish(int(exitstatus))
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        self.audit.summarise(terminalreporter)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    audit = session.config.stash.get(AUDIT, None)
+    if audit is not None and not audit.worker:
+        session.config.pluginmanager.register(_Controller(audit), "recovery-controller")
+        if session.config.pluginmanager.hasplugin("html"):
+            session.config.pluginmanager.register(page.RunPage(audit), "recovery-page")

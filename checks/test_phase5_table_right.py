@@ -1,0 +1,110 @@
+"""Phase 5: is the table right? No superseded row, no double, nothing broken, nothing else touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from recovery import action, census, fingerprint, snapshot
+from recovery.evidence import Evidence
+from recovery.incident import Incident
+from recovery.warehouse import Warehouse
+
+PHASE = "phase5"
+pytestmark = pytest.mark.phase5
+
+
+def test_no_superseded_row_remains(day: str, counted: census.Census, evidence: Evidence) -> None:
+    superseded = (census.CORRECTED, census.OUTVERSIONED)
+    evidence.about = day
+    evidence.show(counted.answer, examined=counted.count(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.expect("superseded rows", counted.count(*superseded, day=day, of="broken_rows"), "==", 0)
+
+
+def test_no_broken_row_remains(day: str, counted: census.Census, incident: Incident, evidence: Evidence) -> None:
+    """None at all, or only orphans where the incident file leaves them in place."""
+    rows = counted.count(*census.OWNED, day=day, of="rows")
+    broken = counted.count(*census.OWNED, day=day, of="broken_rows")
+    kept = counted.count(census.ORPHAN, day=day, of="broken_rows") if incident.deduplicate.orphans == "keep" else 0
+    percent = 100 * (broken - kept) / rows if rows else 0.0
+    evidence.about = day
+    evidence.show(counted.answer, examined=rows, broken=broken, accepted_orphans=kept, percent=percent)
+    evidence.expect("percent broken", percent, "<=", incident.gates.remaining_broken_percent)
+
+
+def test_every_row_is_the_right_one(day: str, counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
+    """Each identity that the source knows is there, as the source says, and no other."""
+    evidence.about = day
+    evidence.show(counted.answer, examined=counted.count(*census.OWNED, day=day), classes=counted.classes(day=day))
+    for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED):
+        found = counted.count(kind, day=day)
+        evidence.expect(f"identities {kind}", found, "==", 0)
+        if found:
+            evidence.note(f"{kind}, any day: {'; '.join(census.sample(warehouse, kind))}.")
+
+
+def test_no_identity_is_there_twice(counted: census.Census, evidence: Evidence) -> None:
+    """In no two partitions and under no two keys, in all affected partitions. Rows of equal key that a live writer
+    added and that are not merged yet are one row."""
+    doubled, spread = counted.count(of="doubled"), counted.count(of="spread")
+    superseded = counted.count(census.CORRECTED, census.OUTVERSIONED)
+    evidence.show(counted.answer, examined=counted.count(), doubled=doubled, spread=spread, superseded=superseded)
+    evidence.expect("identities under two keys", doubled + superseded, "==", 0)
+    evidence.expect("identities in two partitions", spread, "==", 0)
+
+
+def test_a_test_subject_is_right(subject: str, counted: census.Census, incident: Incident, evidence: Evidence) -> None:
+    place = incident.window.test_subjects.index(subject) + 1
+    broken = counted.count(*census.OWNED, subject=place, of="broken_rows")
+    kept = (
+        counted.count(census.ORPHAN, subject=place, of="broken_rows") if incident.deduplicate.orphans == "keep" else 0
+    )
+    evidence.about = subject
+    owned = counted.count(*census.OWNED, subject=place)
+    evidence.show(counted.answer, examined=owned, broken=broken, classes=counted.classes(subject=place))
+    evidence.expect("broken rows", broken - kept, "==", 0)
+    evidence.expect("right rows", counted.count(census.CLEAN, subject=place), ">=", 1)
+
+
+def test_every_orphan_is_accounted_for(
+    counted: census.Census, incident: Incident, warehouse: Warehouse, place: action.Workplace, evidence: Evidence
+) -> None:
+    """The orphans that the deduplication found are in quarantine, each with its content, or still in the table."""
+    done = action.last_done("deduplicate", place.ledger.lines())
+    here = counted.count(census.ORPHAN)
+    if done is None:
+        evidence.show(counted.answer, examined=counted.count(*census.OWNED), orphans=here)
+        evidence.expect("deduplications in the ledger", 0, ">=", 1)
+        evidence.note("Run pytest -m phase4 --execute.")
+        return
+    planned = done["plan"]["facts"]["classes"].get(census.ORPHAN, 0)
+    evidence.show(counted.answer, examined=counted.count(*census.OWNED), in_table=here, planned=planned)
+    kept_aside = 0
+    if warehouse.ask("quarantine_exists").first["result"]:
+        window = {"time_from": incident.window.start, "time_to": incident.window.end}
+        rows = warehouse.ask("quarantine_rows", **window)
+        listed = warehouse.ask("quarantine_sample", **window, limit=10)
+        kept_aside = rows.first["identities"]
+        evidence.show(
+            rows, examined=kept_aside, in_quarantine=kept_aside, sample=[str(list(r.values())) for r in listed.rows]
+        )
+    evidence.expect("orphans in quarantine and in the table", kept_aside + here, "==", planned)
+
+
+def test_everything_outside_the_window_is_untouched(
+    place: action.Workplace, warehouse: Warehouse, evidence: Evidence
+) -> None:
+    """Day by day as in the snapshot that was taken before the backfill; days that the live writer still fills apart."""
+    done = action.last_done("backfill", place.ledger.lines())
+    taken = next(
+        (r for r in place.ledger.lines() if done and r["kind"] == "snapshot" and r["name"] == done["snapshot"]), None
+    )
+    now = fingerprint.ask(warehouse)
+    days = {row["day"]: (row["rows"], row["hash"]) for row in snapshot.settled(place, now.rows) if not row["in_window"]}
+    evidence.show(now, examined=sum(rows for rows, _ in days.values()))
+    if taken is None:
+        evidence.expect("snapshots from before the backfill", 0, ">=", 1)
+        return
+    then = {day: tuple(value) for day, value in taken["outside"].items() if day in days}
+    changed = sorted(day for day in days.keys() | then.keys() if days.get(day) != then.get(day))
+    evidence.show(examined=0, days=len(days), changed=changed)
+    evidence.expect("days outside the window that changed", len(changed), "==", 0)

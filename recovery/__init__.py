@@ -1,0 +1,1 @@
+"""Acts on the data: proves, executes and records a recovery. Knows no pytest and no HTML."""

@@ -1,0 +1,12 @@
+"""The actions by the name that a phase gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from recovery.action import Action
+from recovery.backfill import Backfill
+from recovery.deduplicate import Deduplicate
+from recovery.deploy import Deploy
+
+ACTIONS: Mapping[str, Action] = {action.name: action for action in (Deploy(), Backfill(), Deduplicate())}

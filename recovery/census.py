@@ -1,0 +1,95 @@
+"""Census: which class every identity of the affected partitions is in, counted by one scan of the table and its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Self
+
+from recovery.warehouse import Answer, Warehouse
+
+# Classes of identities inside the window that this recovery answers for.
+MISSING = "missing"  # the source has it, the table does not
+UNCORRECTED = "uncorrected"  # broken, and the source has its right row
+CLEAN = "clean"  # right, and no broken version beside it
+CORRECTED = "corrected"  # right, with broken versions beside it that are older
+OUTVERSIONED = "outversioned"  # right, with a broken version beside it that is newer
+DIFFERENT = "different"  # not what the source says, or two good rows that differ
+UNEXPECTED = "unexpected"  # good, but the source has no such row
+ORPHAN = "orphan"  # broken, and the source has no right row for it
+WITH_RIGHT_ROW = (MISSING, UNCORRECTED, CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT)
+OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
+# And the others.
+OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
+FOREIGN, FOREIGN_BROKEN = "foreign", "foreign_broken"
+
+
+@dataclass(frozen=True)
+class Census:
+    """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class."""
+
+    answer: Answer
+
+    @classmethod
+    def take(cls, warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> Self:
+        """Of the window, or of another range [start, end)."""
+        return cls(warehouse.ask("census", **parameters(warehouse, start, end)))
+
+    def count(self, *classes: str, day: str | None = None, subject: int | None = None, of: str = "identities") -> int:
+        """Identities (or `of` rows, broken_rows, good_rows, doubled, spread) in these classes; all classes if none."""
+        return sum(
+            row[of]
+            for row in self.answer.rows
+            if (not classes or row["class"] in classes)
+            and (day is None or row["day"] == day)
+            and (subject is None or row["subject"] == subject)
+        )
+
+    def per_day(self, *classes: str, of: str = "identities") -> dict[str, int]:
+        days: dict[str, int] = {}
+        for row in self.answer.rows:
+            if row["class"] in classes:
+                days[row["day"]] = days.get(row["day"], 0) + row[of]
+        return days
+
+    def classes(self, day: str | None = None, subject: int | None = None) -> dict[str, int]:
+        """Identities by class, those that are there."""
+        names = sorted({row["class"] for row in self.answer.rows})
+        counts = {name: self.count(name, day=day, subject=subject) for name in names}
+        return {name: count for name, count in counts.items() if count}
+
+
+def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
+    """What the census and the statements that share its scan are asked with."""
+    incident = warehouse.incident
+    low, high = warehouse.key_bounds
+    return {
+        "partitions": list(incident.table.partitions),
+        "subjects": list(incident.window.test_subjects),
+        "time_from": start or incident.window.start,
+        "time_to": end or incident.window.end,
+        "key_from": low,
+        "key_to": high,
+    }
+
+
+def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:
+    """The range of the clean days, half-open."""
+    days = sorted(warehouse.incident.window.clean_days)
+    return _midnight(days[0], warehouse), _midnight(days[-1], warehouse) + timedelta(days=1)
+
+
+def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) -> list[str]:
+    """Some identities of a class, as text."""
+    values = parameters(warehouse, span.get("start"), span.get("end"))
+    rows = warehouse.ask("sample", **values, **{"class": kind, "limit": limit}).rows
+    return [_identity(row) for row in rows]
+
+
+def _identity(row: Mapping[str, Any]) -> str:
+    return ", ".join(str(value) for value in row.values())
+
+
+def _midnight(day: date, warehouse: Warehouse) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=warehouse.incident.window.start.tzinfo)

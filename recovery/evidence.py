@@ -1,0 +1,137 @@
+"""Evidence: what one check found, judged by comparison of numbers, so that a gate can judge it again."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from recovery.warehouse import Answer
+
+GO, NO_GO = "GO", "NO-GO"
+RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "<=": operator.le,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """`what` was `actual` and is allowed to be `relation` `expected`."""
+
+    what: str
+    actual: float | int | str
+    relation: str
+    expected: float | int | str
+
+    @property
+    def holds(self) -> bool:
+        same_kind = isinstance(self.actual, str) == isinstance(self.expected, str)
+        return same_kind and self.relation in RELATIONS and RELATIONS[self.relation](self.actual, self.expected)
+
+    def __str__(self) -> str:
+        bound = "" if self.relation == "==" else f"{self.relation} "
+        return f"{self.what} {shown(self.actual)}, allowed {bound}{shown(self.expected)}"
+
+
+@dataclass
+class Evidence:
+    """What a check looked at and expects. It is GO only if rows were examined and every expectation holds.
+
+    `examined` counts the rows or objects the answer is about; `found` is the answer's part that the check is about.
+    """
+
+    check: str
+    phases: list[str]
+    about: str = ""
+    examined: int = 0
+    found: dict[str, Any] = field(default_factory=dict)
+    expectations: list[Expectation] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+
+    def show(self, *answers: Answer, examined: int, **found: Any) -> None:
+        """Take note of answers, of how many rows they are about, and of the figures that matter here."""
+        self.answers += answers
+        self.examined += examined
+        self.found |= found
+
+    def expect(self, what: str, actual: float | int | str, relation: str, expected: float | int | str) -> None:
+        self.expectations.append(Expectation(what, actual, relation, expected))
+
+    def note(self, sentence: str) -> None:
+        self.notes.append(sentence)
+
+    @property
+    def verdict(self) -> str:
+        return GO if not faults(self.examined, self.expectations) else NO_GO
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words: what, where, how much, against what, and which statement."""
+        wrong = faults(self.examined, self.expectations)
+        where = f"{self.about}: " if self.about else ""
+        asked = ", ".join(f"{a.statement}.sql, query {a.query_id[-36:]}" for a in self.answers) or "no statement"
+        looked = f"{self.examined:,} examined"
+        notes = " ".join(self.notes)
+        if wrong:
+            return f"{where}{'; '.join(wrong)} ({looked}; {asked}). {notes}".strip()
+        return f"{where}{'; '.join(map(str, self.expectations))} ({looked}). {notes}".strip()
+
+    def record(self) -> dict[str, Any]:
+        """The evidence as it travels between processes and stands in the ledger."""
+        return {
+            "check": self.check,
+            "phases": self.phases,
+            "about": self.about,
+            "examined": self.examined,
+            "found": self.found,
+            "expectations": [[e.what, e.actual, e.relation, e.expected] for e in self.expectations],
+            "answers": [
+                {
+                    "statement": a.statement, "sql": a.sql, "parameters": a.parameters, "query_id": a.query_id,
+                    "server": a.server, "started": a.started, "seconds": round(a.seconds, 4),
+                    "rows_read": a.rows_read, "bytes_read": a.bytes_read,
+                }
+                for a in self.answers
+            ],
+            "notes": self.notes,
+            "fingerprint": self.fingerprint,
+            "verdict": self.verdict,
+            "sentence": self.sentence,
+        }  # fmt: skip
+
+
+def faults(examined: int, expectations: list[Expectation]) -> list[str]:
+    """What keeps this evidence from being GO, a phrase each; empty when nothing does."""
+    wrong = [str(e) for e in expectations if not e.holds]
+    if examined <= 0:
+        wrong.insert(0, "no rows were examined, which proves nothing")
+    if not expectations:
+        wrong.append("nothing was compared, which proves nothing")
+    return wrong
+
+
+def judge(record: Mapping[str, Any]) -> list[str]:
+    """The faults of recorded evidence, judged again from its numbers, whatever verdict it claims."""
+    try:
+        expectations = [Expectation(*parts) for parts in record["expectations"]]
+        wrong = faults(int(record["examined"]), expectations)
+    except (KeyError, TypeError, ValueError):
+        return ["its record cannot be read"]
+    if not wrong and record.get("verdict") != GO:
+        wrong.append(f"it was recorded as {record.get('verdict')}")
+    return wrong
+
+
+def shown(value: float | int | str) -> str:
+    """A figure as people read it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4f}".rstrip("0").rstrip(".")

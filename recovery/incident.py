@@ -1,0 +1,264 @@
+"""Incident: one TOML file with every fact of an incident, as a frozen, checked value."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+import tomllib
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recovery.errors import IncidentError
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_BYTES = 1_000_000
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError("a plain name is expected: letters, digits and _ only, no SQL")
+    return value
+
+
+def _expression(value: str) -> str:
+    if not value.strip() or ";" in value or "--" in value or "/*" in value:
+        raise ValueError("one SQL condition on the table's columns is expected, without ; or comments")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time with its zone is expected, such as 2026-01-17T00:00:00Z")
+    if value.microsecond:
+        raise ValueError("whole seconds are expected")
+    return value.astimezone(UTC)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Expression = Annotated[str, AfterValidator(_expression)]
+Instant = Annotated[datetime, AfterValidator(_utc)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Head(_Part):
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
+    title: Text
+
+
+class Table(_Part):
+    """The broken table. `owned` and `broken` are SQL conditions on its columns."""
+
+    database: Name
+    name: Name
+    identity: Annotated[list[Name], Field(min_length=1)]
+    version: Name
+    time: Name
+    subject: Name
+    owned: Expression
+    broken: Expression
+    repaired: Annotated[list[Name], Field(min_length=1)]
+    partitions: Annotated[list[Text], Field(min_length=1)]
+    quarantine: Name
+
+
+class Window(_Part):
+    """The damaged time, half-open, in UTC, and who and what is looked at by name."""
+
+    start: Instant
+    end: Instant
+    clean_days: Annotated[list[date], Field(min_length=1)]
+    test_subjects: list[Text] = []
+    test_start: Instant
+    test_end: Instant
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start:%Y-%m-%dT%H:%M:%SZ} must be before end {self.end:%Y-%m-%dT%H:%M:%SZ}")
+        if not self.start <= self.test_start < self.test_end <= self.end:
+            raise ValueError("test_start must be before test_end, both inside the window")
+        return self
+
+
+class Source(_Part):
+    table: Name
+    key: Name
+    group: Name
+    time: Name
+
+
+class Backfill(_Part):
+    mode: Literal["missing", "full"]
+    unit_rows: Positive
+
+
+class Deduplicate(_Part):
+    strategy: Literal["delete", "optimize"]
+    orphans: Literal["quarantine", "keep"]
+    max_parts: Positive
+
+
+class Gates(_Part):
+    """The thresholds; percentages are of 100, times as the name says."""
+
+    recent_minutes: Positive
+    recent_broken_percent: Percent
+    remaining_broken_percent: Percent
+    orphan_percent: Percent
+    evidence_hours: Positive
+    settle_minutes: Annotated[int, Field(ge=0)]
+    free_disk_factor: Annotated[float, Field(ge=0)]
+    merge_seconds: Positive
+
+
+class Plan(_Part):
+    """What the people who wrote the plan expected, to be shown beside what is measured."""
+
+    rows_before: Positive
+    rows_after: Positive
+    row_ratio: Annotated[float, Field(gt=0)]
+
+
+class Vercel(_Part):
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+    project: Text
+
+
+class Git(_Part):
+    repository: Text
+    remote: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
+    fixes: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]], Field(min_length=1)]
+
+
+class Crons(_Part):
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
+
+
+class Updater(_Part):
+    table: Name
+    cron: Text
+    wait_seconds: Positive
+    poll_seconds: Annotated[float, Field(gt=0)]
+
+
+class Services(_Part):
+    vercel: Vercel
+    git: Git
+    crons: Crons
+    updater: Updater
+
+
+class _File(_Part):
+    incident: Head
+    table: Table
+    window: Window
+    source: Source
+    backfill: Backfill
+    deduplicate: Deduplicate
+    gates: Gates
+    plan: Plan
+    services: Services
+
+
+class Incident(_File):
+    """An incident file that has been checked. `path` is where it was read, `right_rows` the SELECT beside it."""
+
+    path: Path
+    right_rows: str
+
+    @property
+    def id(self) -> str:
+        return self.incident.id
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the TOML and of the statements it is used with: evidence is bound to it."""
+        sha = hashlib.sha256()
+        for path in (self.path, self.path.with_suffix(".sql"), *sorted((Path(__file__).parent / "sql").glob("*.sql"))):
+            sha.update(path.read_bytes())
+        return sha.hexdigest()
+
+    @property
+    def days(self) -> list[date]:
+        """The UTC days that the window touches."""
+        last = self.window.end - timedelta(microseconds=1)
+        count = (last.date() - self.window.start.date()).days + 1
+        return [self.window.start.date() + timedelta(days=n) for n in range(count)]
+
+
+def load(path: Path) -> Incident:
+    """Read and check an incident file; raises IncidentError with one sentence per fault."""
+    text = _read(path, "an incident file (TOML)")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise IncidentError([f"{path}: not valid TOML: {error}"]) from None
+    statement = path.with_suffix(".sql")
+    faults: list[str] = []
+    right_rows = ""
+    try:
+        right_rows = _read(statement, "the SELECT of the right rows, beside the incident file")
+    except IncidentError as error:
+        faults += error.faults
+    try:
+        checked = _File.model_validate(raw)
+    except ValidationError as error:
+        raise IncidentError([*(_fault(path, raw, dict(e)) for e in error.errors()), *faults]) from None
+    except RecursionError:
+        raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
+    if faults:
+        raise IncidentError(faults)
+    parts = {name: getattr(checked, name) for name in _File.model_fields}
+    return Incident.model_construct(**parts, path=path.resolve(), right_rows=right_rows.strip().rstrip(";"))
+
+
+def _read(path: Path, what: str) -> str:
+    try:
+        if not path.is_file():
+            raise IncidentError([f"{path}: no such file; {what} is expected there."])
+        if path.stat().st_size > MAX_BYTES:
+            raise IncidentError([f"{path}: larger than {MAX_BYTES:,} bytes, which is no incident file."])
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise IncidentError([f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8."]) from None
+    except (OSError, ValueError) as error:
+        raise IncidentError([f"{path}: cannot be read: {error}"]) from None
+
+
+def _fault(path: Path, raw: dict[str, Any], error: dict[str, Any]) -> str:
+    """One fault as a sentence: file, key, value, and what would be right."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    kind = error["type"]
+    message = error["msg"].removeprefix("Value error, ")
+    if kind == "missing":
+        return f"{path}: {key} is missing; it is required."
+    value = repr(error["input"])
+    value = value if len(value) <= 80 else value[:77] + "..."
+    if kind == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, 1)
+        right = f"did you mean {near[0]}?" if near else "known keys: " + ", ".join(known)
+        return f"{path}: {key} = {value} is an unknown key; {right}"
+    return f"{path}: {key} = {value} is wrong: {message}"
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    model: type[BaseModel] = _File
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        model = annotation
+    return list(model.model_fields)

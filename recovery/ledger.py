@@ -1,0 +1,156 @@
+"""Ledger: ledger/<incident>.jsonl, the append-only record of what was asked, found and done.
+
+One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha` of the
+line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
+
+- `run`: a run began: run, phases, mode (ask, execute), now, incident, digest, installation, server, who
+- `evidence`: one check's evidence (see evidence.py) with run and outcome
+- `finished`: a phase of a run ended: run, phase, verdict, dry (its plan was only shown), rows, written, seconds, report
+- `plan`: an action's plan that was shown
+- `started`, `unit`, `done`, `failed`: an action with its plan, its units, its fingerprints before and after
+- `snapshot`, `restored`: a copy of partitions was taken, or brought back
+- `override`: a closed gate was passed by hand: who, why, what was missing
+- `repaired`: a torn last line was cut off
+
+It is a file because it must be writable when ClickHouse is down and must not be rewound by a restore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from recovery.errors import RecoveryError
+
+VERSION = 1
+START = "0" * 64
+Line = dict[str, Any]
+
+
+class LedgerError(RecoveryError):
+    """The ledger cannot be read or written."""
+
+
+class Ledger:
+    """A line in the ledger is never changed; a line that was changed shows."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = FileLock(f"{path}.lock")
+
+    def append(self, kind: str, **facts: Any) -> Line:
+        """Add one line, synced to disk before this returns."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock:
+                torn = self._cut_torn_line()
+                if torn:
+                    self._write("repaired", {"bytes": torn})
+                return self._write(kind, facts)
+        except OSError as error:
+            raise LedgerError(f"The ledger {self.path} cannot be written: {error}. Nothing was done.") from None
+
+    def lines(self) -> list[Line]:
+        """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that."""
+        return [line for line, _ in self._parsed() if line is not None]
+
+    def fault(self) -> str | None:
+        """What breaks the chain, in a sentence, or None. A torn last line breaks nothing."""
+        previous, seq = START, 0
+        for number, (line, ending) in enumerate(self._parsed(), 1):
+            if line is None:
+                if not ending:
+                    return None
+                return f"line {number} of {self.path} is not readable"
+            claimed = line.get("sha")
+            body = {key: value for key, value in line.items() if key != "sha"}
+            if claimed != _sha(body):
+                return f"line {number} of {self.path} was changed after it was written"
+            if line.get("prev") != previous or line.get("seq") != seq:
+                return f"line {number} of {self.path} does not follow the line before it"
+            if line.get("v") != VERSION:
+                return f"line {number} of {self.path} has format version {line.get('v')}, this tool knows {VERSION}"
+            previous, seq = str(claimed), seq + 1
+        return None
+
+    def _parsed(self) -> Iterator[tuple[Line | None, bytes]]:
+        """Each line with what ended it; (None, ending) where it is not a JSON object."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LedgerError(f"The ledger {self.path} cannot be read: {error}.") from None
+        for raw in content.splitlines(keepends=True):
+            ending = b"\n" if raw.endswith(b"\n") else b""
+            try:
+                line = json.loads(raw)
+            except ValueError:
+                line = None
+            yield (line if isinstance(line, dict) and ending else None), ending
+
+    def _cut_torn_line(self) -> int:
+        """Cut off a last line without an ending, left by a writer that was killed; returns its bytes."""
+        if not self.path.exists():
+            return 0
+        content = self.path.read_bytes()
+        torn = len(content) - (content.rfind(b"\n") + 1)
+        if torn:
+            with self.path.open("r+b") as file:
+                file.truncate(len(content) - torn)
+                os.fsync(file.fileno())
+        return torn
+
+    def _last_line(self) -> Line | None:
+        """The last line, read from the end of the file; raises LedgerError where it is not readable."""
+        if not self.path.exists() or not self.path.stat().st_size:
+            return None
+        with self.path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            tail, start = b"", end
+            while start and b"\n" not in tail[:-1]:
+                start = max(0, start - 65536)
+                file.seek(start)
+                tail = file.read(end - start)
+        try:
+            line: Line = json.loads(tail.splitlines()[-1])
+            line["seq"], line["sha"]
+        except (ValueError, TypeError, KeyError):
+            raise LedgerError(
+                f"The last line of the ledger {self.path} is not readable; keep the file and restore it."
+            ) from None
+        return line
+
+    def _write(self, kind: str, facts: Line) -> Line:
+        last = self._last_line()
+        line: Line = {
+            "v": VERSION,
+            "seq": last["seq"] + 1 if last else 0,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "kind": kind,
+            "prev": last["sha"] if last else START,
+            **facts,
+        }
+        line["sha"] = _sha(line)
+        text = json.dumps(line, ensure_ascii=False, sort_keys=True)
+        fresh = not self.path.exists()
+        with self.path.open("ab") as file:
+            file.write(text.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if fresh:
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        return line
+
+
+def _sha(line: Line) -> str:
+    return hashlib.sha256(json.dumps(line, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

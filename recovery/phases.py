@@ -1,0 +1,134 @@
+"""Phase: the plan's phases in order, each with its action, its required checks and the phases that must be GO before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recovery.incident import Incident
+
+
+@dataclass(frozen=True)
+class Check:
+    """A required check by its name; `per` says what it is asked once for: nothing, day, clean_day, partition, subject."""
+
+    name: str
+    per: str = ""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """`after` are the phases whose evidence opens the gate of this phase's action."""
+
+    name: str
+    title: str
+    checks: tuple[Check, ...] = ()
+    action: str | None = None
+    after: tuple[str, ...] = ()
+
+    def roster(self, incident: Incident) -> list[str]:
+        """The ids of all checks that must be GO, one for each day, partition or subject."""
+        ids = []
+        for check in self.checks:
+            values = axis(incident, check.per) if check.per else [None]
+            ids += [check.name if value is None else f"{check.name}[{value}]" for value in values]
+        return ids
+
+
+def axis(incident: Incident, per: str) -> list[str]:
+    """The values that a check is asked once for."""
+    match per:
+        case "day":
+            return [day.isoformat() for day in incident.days]
+        case "clean_day":
+            return [day.isoformat() for day in incident.window.clean_days]
+        case "partition":
+            return list(incident.table.partitions)
+        case "subject":
+            return list(incident.window.test_subjects)
+    raise ValueError(f"no such axis: {per}")
+
+
+WRITER = Check("test_the_writer_stores_right_rows")
+
+PHASES: tuple[Phase, ...] = (
+    Phase(
+        "preflight",
+        "Can the plan work on this table, on this server, now?",
+        checks=(
+            Check("test_the_deduplication_can_remove_broken_rows"),
+            Check("test_a_correction_gets_a_higher_version"),
+            Check("test_no_identity_lies_in_two_partitions"),
+            Check("test_the_affected_partitions_hold_the_window"),
+            Check("test_no_broken_row_lies_outside_the_window"),
+            Check("test_disk_is_free_for_the_plan"),
+            Check("test_no_mutation_or_long_merge_is_running"),
+            Check("test_the_server_is_supported"),
+            Check("test_the_statement_reproduces_a_clean_day", "clean_day"),
+        ),
+    ),
+    Phase(
+        "phase1",
+        "Is the fix deployed and does it work?",
+        checks=(
+            Check("test_production_runs_the_fix"),
+            Check("test_the_updater_ran_since_the_deployment"),
+            WRITER,
+        ),
+        action="deploy",
+    ),
+    Phase(
+        "phase2",
+        "Is every right row in the table?",
+        checks=(
+            WRITER,
+            Check("test_every_source_row_has_a_good_row", "day"),
+            Check("test_rows_written_are_as_planned", "day"),
+        ),
+        action="backfill",
+        after=("preflight", "phase1"),
+    ),
+    Phase(
+        "phase3",
+        "Can the broken rows go?",
+        checks=(
+            WRITER,
+            Check("test_every_broken_row_has_one_right_correction", "day"),
+            Check("test_the_corrected_version_wins", "day"),
+            Check("test_orphans_are_few_and_listed"),
+            Check("test_a_test_subject_shows_its_pairs", "subject"),
+            Check("test_the_row_ratio_is_explained"),
+        ),
+        after=("preflight", "phase1", "phase2"),
+    ),
+    Phase(
+        "phase4",
+        "Are the broken rows gone, and only they?",
+        checks=(
+            WRITER,
+            Check("test_a_partition_has_few_parts", "partition"),
+            Check("test_no_mutation_or_merge_is_pending"),
+            Check("test_rows_are_as_planned"),
+        ),
+        action="deduplicate",
+        after=("preflight", "phase1", "phase2", "phase3"),
+    ),
+    Phase(
+        "phase5",
+        "Is the table right?",
+        checks=(
+            WRITER,
+            Check("test_no_superseded_row_remains", "day"),
+            Check("test_no_broken_row_remains", "day"),
+            Check("test_every_row_is_the_right_one", "day"),
+            Check("test_no_identity_is_there_twice"),
+            Check("test_a_test_subject_is_right", "subject"),
+            Check("test_every_orphan_is_accounted_for"),
+            Check("test_everything_outside_the_window_is_untouched"),
+        ),
+        after=("preflight", "phase1", "phase2", "phase3", "phase4"),
+    ),
+    Phase("phase6", "Are the positions rebuilt?"),
+    Phase("phase7", "Are the boards refreshed?"),
+    Phase("phase8", "Do the numbers agree with the outside world?"),
+)
+BY_NAME = {phase.name: phase for phase in PHASES}

@@ -1,0 +1,10 @@
+-- What the affected partitions hold, as FINAL shows it, in a form that merges do not change: count and sum of row hashes.
+SELECT
+    toString(toDate(${time}, 'UTC')) AS day,
+    ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS in_window,
+    count() AS rows,
+    toString(sum(toUInt128(sipHash64(${content})))) AS hash
+FROM ${table} FINAL
+WHERE _partition_id IN {partitions:Array(String)}
+GROUP BY day, in_window
+ORDER BY day, in_window

@@ -1,0 +1,7 @@
+-- Fragment: rows of the window that are broken and whose identity has no good row anywhere in the affected partitions.
+SELECT ${stored}
+FROM ${table}
+WHERE _partition_id IN {partitions:Array(String)}
+  AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
+  AND ${owned} AND ${broken}
+  AND sipHash128(${identity}) IN (SELECT id FROM (${broken_identities}) WHERE good_rows = 0)

@@ -1,0 +1,5 @@
+-- Copy the orphans that are not in quarantine yet.
+INSERT INTO ${quarantine} (${stored})
+SELECT ${stored}
+FROM (${orphans})
+WHERE sipHash128(${content}) NOT IN (SELECT sipHash128(${content}) FROM ${quarantine})

@@ -1,0 +1,2 @@
+-- Whether the quarantine table is there.
+EXISTS TABLE ${quarantine}

@@ -1,0 +1,3 @@
+-- Remove from the table the orphans that are in quarantine.
+DELETE FROM ${table}
+WHERE ${quarantined}

@@ -1,0 +1,6 @@
+-- Rows of the window that are stored, and how many of them merges would leave.
+SELECT
+    (SELECT count() FROM ${table} WHERE _partition_id IN {partitions:Array(String)}
+        AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}) AS rows,
+    (SELECT count() FROM ${table} FINAL WHERE _partition_id IN {partitions:Array(String)}
+        AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}) AS merged

@@ -1,0 +1,9 @@
+-- Good rows of the window with a version from a moment on, per day: what the backfill wrote.
+SELECT toString(toDate(${time}, 'UTC')) AS day, uniqExact(${identity}) AS rows
+FROM ${table}
+WHERE _partition_id IN {partitions:Array(String)}
+  AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
+  AND ${owned} AND NOT ${broken}
+  AND ${version} >= {since_version:UInt64}
+GROUP BY day
+ORDER BY day

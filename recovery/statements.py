@@ -1,0 +1,123 @@
+"""Statements: SQL files by name, and the one function that composes the incident's names and conditions into them.
+
+Values are always typed parameters and never pass through here. What ClickHouse does not take as a parameter (a name after
+REPLACE PARTITION FROM, a condition, the SELECT of the right rows) stands in a file as ${word} and is filled in by
+`compose` with validated, quoted text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from recovery.errors import IncidentError
+from recovery.incident import NAME, Incident
+
+FOLDER = Path(__file__).parent / "sql"
+FRAGMENTS = ("identities", "lacking", "broken_identities", "orphans", "quarantined", "later")
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    default_kind: str
+    default: str
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The broken table as the server has it, and the type of its source's key."""
+
+    columns: tuple[Column, ...]
+    engine: str
+    engine_full: str
+    sorting_key: str
+    partition_key: str
+    uuid: str
+    key_type: str
+
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that an INSERT can name."""
+        return tuple(c for c in self.columns if c.default_kind not in ("MATERIALIZED", "ALIAS"))
+
+    def content(self, version: str) -> tuple[Column, ...]:
+        """The columns that say what a row is: all stored ones but the version."""
+        return tuple(c for c in self.stored() if c.name != version)
+
+    def column(self, name: str) -> Column | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@cache
+def text(name: str) -> str:
+    """The text of recovery/sql/<name>.sql."""
+    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8").strip().rstrip(";")
+
+
+def _body(name: str) -> str:
+    """A fragment without its opening comment, which says "Fragment" and would be wrong inside a statement."""
+    lines = text(name).splitlines()
+    first = next(n for n, line in enumerate(lines) if not line.startswith("--"))
+    return "\n".join(lines[first:])
+
+
+def quote(*parts: str) -> str:
+    """A quoted, dotted name; refuses whatever is not made of plain names."""
+    for part in parts:
+        if not NAME.fullmatch(part):
+            raise IncidentError([f"{part!r} is not a plain name: letters, digits and _ only."])
+    return ".".join(f"`{part}`" for part in parts)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(quote(name) for name in names)
+
+
+def words(incident: Incident, schema: Schema) -> dict[str, str]:
+    """What each ${word} stands for."""
+    table, source = incident.table, incident.source
+    content = schema.content(table.version)
+    typed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in content)
+    version = schema.column(table.version)
+    return {
+        "table": quote(table.database, table.name),
+        "quarantine": quote(table.database, table.quarantine),
+        "source": quote(table.database, source.table),
+        "identity": _listed(table.identity),
+        "content": _listed(c.name for c in content),
+        "stored": _listed(c.name for c in schema.stored()),
+        "sorting_key": schema.sorting_key or "tuple()",
+        "version": quote(table.version),
+        "version_now": (version.default if version else "") or "0",
+        "time": quote(table.time),
+        "subject": quote(table.subject),
+        "owned": f"({table.owned})",
+        "broken": f"({table.broken})",
+        "key": quote(source.key),
+        "group": quote(source.group),
+        "source_time": quote(source.time),
+        "right": f"SELECT {typed} FROM (\n{incident.right_rows}\n)",
+    }
+
+
+def compose(name: str, known: Mapping[str, str], **extra: str) -> str:
+    """The statement `name` with each ${word} filled in; `extra` holds names (quoted by `quote`) of this call only."""
+    filled = {**known, **extra}
+
+    def fill(template: str) -> str:
+        for fragment in FRAGMENTS:
+            if f"${{{fragment}}}" in template and fragment not in filled:
+                filled[fragment] = fill(_body(fragment))
+        return Template(template).substitute(filled)
+
+    return fill(text(name))
+
+
+def parameters_of(sql: str) -> dict[str, str]:
+    """The typed parameters that a statement takes: name → type."""
+    return dict(re.findall(r"\{([A-Za-z_][A-Za-z0-9_]*):([^{}]+)\}", sql))

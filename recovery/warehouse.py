@@ -1,0 +1,385 @@
+"""Warehouse: the one door to ClickHouse. Statements by name, typed parameters, one login to read and one to write."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from filelock import FileLock
+
+from recovery import statements
+from recovery.embedded import EmbeddedServer
+from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, UsageError
+from recovery.incident import Incident
+from recovery.statements import Column, Schema
+
+OLDEST_SERVER = (25, 3)
+TIMEOUT_SECONDS = 24 * 3600
+SPILL_BYTES = 2_000_000_000
+
+# What every statement runs with: UTC whatever the server's zone, memory bounded by spilling to disk, aliases that do not
+# hide columns, FINAL as merges would leave the parts.
+SETTINGS: Mapping[str, str | int] = {
+    "session_timezone": "UTC",
+    "max_bytes_before_external_group_by": SPILL_BYTES,
+    "max_bytes_before_external_sort": SPILL_BYTES,
+    "prefer_column_name_to_alias": 1,
+    "do_not_merge_across_partitions_select_final": 1,
+    "join_use_nulls": 0,
+    "transform_null_in": 0,
+}
+# What every writing statement runs with besides: nothing goes on in the background, nothing is dropped in silence.
+WRITE_SETTINGS: Mapping[str, str | int] = {
+    "mutations_sync": 2,
+    "lightweight_deletes_sync": 2,
+    "alter_sync": 2,
+    "insert_deduplicate": 0,
+    "async_insert": 0,
+    "optimize_throw_if_noop": 1,
+    "allow_nondeterministic_mutations": 1,
+}
+READ_ONLY = 2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a statement answered, and how: times in seconds, sizes in rows and bytes, `started` in UTC (ISO 8601)."""
+
+    statement: str
+    sql: str
+    parameters: dict[str, Any]
+    query_id: str
+    server: str
+    started: str
+    seconds: float
+    rows_read: int
+    bytes_read: int
+    rows: list[dict[str, Any]]
+
+    @property
+    def first(self) -> dict[str, Any]:
+        return self.rows[0]
+
+
+@dataclass(frozen=True)
+class Dsn:
+    """A parsed DSN. clickhouse-connect does not understand clickhouses://, so the scheme is parsed here."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    secure: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        try:
+            url = urlsplit(text)
+            port = url.port
+        except ValueError as error:
+            raise UsageError(f"--clickhouse: not a DSN: {error}. Use clickhouse://user@host:8123.") from None
+        if url.scheme not in ("clickhouse", "clickhouses") or not url.hostname or parse_qs(url.query):
+            raise UsageError(
+                "--clickhouse: a DSN is clickhouse://user@host:8123, clickhouses://user@host:8443 (TLS), "
+                "chdb:///folder, or the word embedded."
+            )
+        secure = url.scheme == "clickhouses"
+        return cls(
+            host=url.hostname,
+            port=port or (8443 if secure else 8123),
+            user=unquote(url.username or "default"),
+            password=unquote(url.password or "") or os.environ.get("CLICKHOUSE_PASSWORD", ""),
+            secure=secure,
+        )
+
+    @property
+    def shown(self) -> str:
+        """The DSN without its password."""
+        return f"clickhouse{'s' if self.secure else ''}://{self.user}@{self.host}:{self.port}"
+
+
+class Warehouse:
+    """Asks over a connection that cannot write; writes only when it was made with `writable=True`."""
+
+    def __init__(self, incident: Incident, dsn: str, *, writable: bool = False, shared: Path | None = None) -> None:
+        """`shared` is a folder in which the answers of one run are kept, so that its processes ask each thing once."""
+        self.incident = incident
+        self.dsn = Dsn.parse(dsn)
+        self.writable = writable
+        self.shared = shared
+        self._asked: dict[str, Answer] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in ("_reader", "_writer"):
+            client = self.__dict__.pop(name, None)
+            if client is not None:
+                client.close()
+
+    def ask(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
+        """The answer to the read-only statement `name`; within one run the same question is put to the server once.
+        `names` are quoted names for the ${words} of this call."""
+        sql, bound = self._composed(name, names, parameters)
+        key = hashlib.sha256(json.dumps([sql, _bound(bound)], sort_keys=True).encode()).hexdigest()
+        if key in self._asked:
+            return self._asked[key]
+        if self.shared is None:
+            answer = self._query(name, sql, bound)
+        else:
+            path = self.shared / f"{key}.json"
+            with FileLock(f"{path}.lock"):
+                if path.exists():
+                    answer = Answer(**json.loads(path.read_text()))
+                else:
+                    answer = self._query(name, sql, bound)
+                    path.write_text(json.dumps(asdict(answer)))
+        self._asked[key] = answer
+        return answer
+
+    def forget(self) -> None:
+        """Answers given so far are out of date: the server's data was changed."""
+        self._asked.clear()
+        if self.shared is not None:
+            for path in self.shared.glob("*.json"):
+                path.unlink()
+
+    def ask_again(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
+        """As `ask`, but always from the server: for what changes by itself, such as parts and merges."""
+        return self._query(name, *self._composed(name, names, parameters))
+
+    def write(self, name: str, *, label: str, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
+        """Execute the writing statement `name`; `label` is its query id and log_comment, by which it is found again."""
+        if not self.writable:
+            raise UsageError(f"{name} would write to {self.dsn.shown}; pass --execute to do it.")
+        sql, bound = self._composed(name, names, parameters)
+        started, clock = datetime.now(UTC), time.monotonic()
+        try:
+            self._writer.command(
+                sql,
+                parameters=_bound(bound) or None,
+                settings={**WRITE_SETTINGS, "log_comment": label, "query_id": label},
+            )
+        except ClickHouseError as error:
+            raise _explained(error, name, self.dsn) from None
+        return Answer(
+            statement=name, sql=sql, parameters=_bound(bound), query_id=label, server=self.dsn.shown,
+            started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
+        )  # fmt: skip
+
+    @cached_property
+    def schema(self) -> Schema:
+        """The table as the server has it; raises IncidentError where it lacks what the incident file names."""
+        table, source = self.incident.table, self.incident.source
+        faults: list[str] = []
+        columns = self._columns(table.name)
+        source_columns = self._columns(source.table)
+        where = self.incident.path
+
+        def need(key: str, names: list[str], have: tuple[Column, ...], owner: str) -> None:
+            known = [c.name for c in have]
+            for name in names:
+                if have and name not in known:
+                    faults.append(f"{where}: {key} = {name!r}: {owner} has no such column; it has {', '.join(known)}.")
+
+        for key, name, have in (("table.name", table.name, columns), ("source.table", source.table, source_columns)):
+            if not have:
+                faults.append(f"{where}: {key} = {name!r}: {self.dsn.shown} has no such table in {table.database}.")
+        need("table.identity", list(table.identity), columns, table.name)
+        need("table.repaired", list(table.repaired), columns, table.name)
+        for key in ("version", "time", "subject"):
+            need(f"table.{key}", [getattr(table, key)], columns, table.name)
+        for key in ("key", "group", "time"):
+            need(f"source.{key}", [getattr(source, key)], source_columns, source.table)
+        if faults:
+            raise IncidentError(faults)
+        facts = self._query("table", statements.text("table"), {"database": table.database, "table": table.name}).first
+        key_type = next(c.type for c in source_columns if c.name == source.key)
+        schema = Schema(columns=columns, key_type=key_type, **facts)
+        self._check_statement(schema)
+        return schema
+
+    @cached_property
+    def words(self) -> dict[str, str]:
+        return statements.words(self.incident, self.schema)
+
+    @cached_property
+    def server(self) -> dict[str, str]:
+        """version, uuid, timezone and host of the server; raises ServerUnreachable when it is too old."""
+        facts = self._query("server", statements.text("server"), {}).first
+        version = tuple(int(part) for part in facts["version"].split(".")[:2])
+        if version < OLDEST_SERVER:
+            raise ServerUnreachable(
+                f"{self.dsn.shown} is ClickHouse {facts['version']}; the oldest supported one is "
+                f"{'.'.join(map(str, OLDEST_SERVER))}. Upgrade the server, or recover by hand."
+            )
+        return facts
+
+    @cached_property
+    def installation(self) -> str:
+        """Which table on which server: the server's UUID (all zeros on an embedded one) and the table's."""
+        return f"{self.server['uuid']}/{self.schema.uuid}"
+
+    @cached_property
+    def key_bounds(self) -> tuple[str, str]:
+        """Values of the source's key below which, and from which on, there is none."""
+        kind = self.schema.key_type
+        if kind == "String":
+            return "", chr(0x10FFFF)
+        if kind.startswith("UInt"):
+            return "0", str(2 ** int(kind[4:]) - 1)
+        raise IncidentError(
+            [f"{self.incident.path}: source.key = {self.incident.source.key!r} is {kind}; String or UInt… is expected."]
+        )
+
+    def _columns(self, table: str) -> tuple[Column, ...]:
+        parameters = {"database": self.incident.table.database, "table": table}
+        rows = self._query("columns", statements.text("columns"), parameters).rows
+        return tuple(Column(r["name"], r["type"], r["default_kind"], r["default_expression"]) for r in rows)
+
+    def _check_statement(self, schema: Schema) -> None:
+        """The incident's conditions and its SELECT parse, and the SELECT gives the table's columns."""
+        table, where = self.incident.table, self.incident.path
+        faults = []
+        for key, condition in (("table.owned", table.owned), ("table.broken", table.broken)):
+            try:
+                tree = self._query("condition", f"EXPLAIN AST SELECT ({condition})", {}).rows
+                lines = [next(iter(row.values())) for row in tree]
+                if sum("SelectQuery" in line for line in lines) != 1 or any("Subquery" in line for line in lines):
+                    raise StatementFailed("one condition without a SELECT is expected", 0)
+                self._query(
+                    "condition", f"SELECT ({condition}) FROM {statements.quote(table.database, table.name)} LIMIT 0", {}
+                )
+            except StatementFailed as error:
+                faults.append(f"{where}: {key} = {condition!r} is wrong: {error}")
+        low, high = ("", chr(0x10FFFF)) if schema.key_type == "String" else ("0", "1")
+        parameters = {
+            "key_from": low,
+            "key_to": high,
+            "time_from": datetime(1970, 1, 2),
+            "time_to": datetime(1970, 1, 3),
+        }
+        statement = where.with_suffix(".sql")
+        try:
+            rows = self._query("right rows", f"DESCRIBE TABLE ({self.incident.right_rows})", parameters).rows
+        except StatementFailed as error:
+            faults.append(f"{statement}: {error}")
+        else:
+            have, want = {r["name"] for r in rows}, {c.name for c in schema.content(table.version)}
+            if have != want:
+                lacks, extra = ", ".join(sorted(want - have)) or "none", ", ".join(sorted(have - want)) or "none"
+                faults.append(
+                    f"{statement}: selects other columns than {table.name} has; lacking: {lacks}; unknown: {extra}."
+                )
+        if faults:
+            raise IncidentError(faults)
+
+    def _composed(
+        self, name: str, names: Mapping[str, str] | None, parameters: Mapping[str, Any]
+    ) -> tuple[str, dict[str, Any]]:
+        """The statement with its words filled in, and those of the parameters that it takes."""
+        sql = statements.compose(name, self.words, **(names or {}))
+        return sql, {key: parameters[key] for key in statements.parameters_of(sql) if key in parameters}
+
+    def _query(self, name: str, sql: str, parameters: dict[str, Any]) -> Answer:
+        label = f"recovery-{name.replace(' ', '-')}-{uuid.uuid4()}"
+        started, clock = datetime.now(UTC), time.monotonic()
+        try:
+            result = self._reader.query(
+                sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
+            )
+        except ClickHouseError as error:
+            raise _explained(error, name, self.dsn) from None
+        rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in result.result_rows]
+        return Answer(
+            statement=name, sql=sql, parameters=_bound(parameters), query_id=label, server=self.dsn.shown,
+            started=started.isoformat(), seconds=time.monotonic() - clock,
+            rows_read=int(result.summary.get("read_rows", 0)), bytes_read=int(result.summary.get("read_bytes", 0)),
+            rows=rows,
+        )  # fmt: skip
+
+    @cached_property
+    def _reader(self) -> Client:
+        return self._connect(self.dsn.user, self.dsn.password, {**SETTINGS, "readonly": READ_ONLY})
+
+    @cached_property
+    def _writer(self) -> Client:
+        user = os.environ.get("CLICKHOUSE_WRITER_USER", self.dsn.user)
+        password = os.environ.get("CLICKHOUSE_WRITER_PASSWORD", self.dsn.password)
+        return self._connect(user, password, {**SETTINGS})
+
+    def _connect(self, user: str, password: str, settings: Mapping[str, str | int]) -> Client:
+        try:
+            return clickhouse_connect.get_client(
+                host=self.dsn.host, port=self.dsn.port, username=user, password=password, secure=self.dsn.secure,
+                database=self.incident.table.database, settings=dict(settings), autogenerate_session_id=False,
+                send_receive_timeout=TIMEOUT_SECONDS, client_name="recovery",
+            )  # fmt: skip
+        except ClickHouseError as error:
+            raise _explained(error, "connect", self.dsn) from None
+
+
+def serve(dsn: str, folder: Path) -> tuple[str, EmbeddedServer | None]:
+    """The DSN to connect to; for `embedded` (in `folder`) and chdb:///path a server is started, to be stopped by the caller."""
+    if dsn != "embedded" and not dsn.startswith("chdb://"):
+        return dsn, None
+    server = EmbeddedServer(folder if dsn == "embedded" else Path(unquote(urlsplit(dsn).path)))
+    server.start()
+    return server.dsn, server
+
+
+def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as ClickHouse parses them: instants as UTC text, whatever zone server and client are in."""
+    bound: dict[str, Any] = {}
+    for key, value in parameters.items():
+        if isinstance(value, datetime):
+            value = value.astimezone(UTC) if value.tzinfo else value
+            bound[key] = value.strftime("%Y-%m-%d %H:%M:%S")
+        elif isinstance(value, date):
+            bound[key] = value.isoformat()
+        else:
+            bound[key] = value
+    return bound
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, int | float | str | bool | list | None) else str(value)
+
+
+def _explained(error: ClickHouseError, name: str, dsn: Dsn) -> StatementFailed | ServerUnreachable:
+    """A driver's error as one of ours: the first sentence of what the server said, without addresses or secrets."""
+    code = getattr(error, "code", None) or 0
+    text = str(error).replace(dsn.password, "***") if dsn.password else str(error)
+    if isinstance(error, DatabaseError) and code not in (0, 516):
+        return StatementFailed(f"{name}: ClickHouse answered with error {code}: {_first_sentence(text)}", code)
+    if code == 516:
+        return ServerUnreachable(f"{dsn.shown} refused the login; set CLICKHOUSE_PASSWORD, or correct --clickhouse.")
+    if isinstance(error, OperationalError):
+        return ServerUnreachable(
+            f"{dsn.shown} cannot be reached ({name}): {_first_sentence(text)}. Is ClickHouse running there?"
+        )
+    return StatementFailed(f"{name}: {_first_sentence(text)}", code)
+
+
+def _first_sentence(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 400 else line[:397] + "..."

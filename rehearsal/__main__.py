@@ -1,0 +1,298 @@
+"""`python -m rehearsal`: makes the incident, runs the recovery on it, and compares the end with the truth."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import tomli_w
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column, Table
+
+from recovery.embedded import EmbeddedServer
+from recovery.errors import RecoveryError
+from rehearsal.clock import Clock
+from rehearsal.generate import Comparison, compare, generate, truth_counts
+from rehearsal.scenario import SCENARIO
+from rehearsal.services import Services
+from rehearsal.writer import MODES, Writer
+
+ROOT = Path(__file__).resolve().parent.parent
+PHASES = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+BEFORE = "generate"
+LINES_SHOWN = 60
+
+
+class RehearsalError(Exception):
+    """The rehearsal cannot be held; one sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class PhaseRun:
+    """What the ledger says of a phase's run, or what the exit code does where the ledger has nothing."""
+
+    phase: str
+    exit_code: int
+    verdict: str
+    rows: int
+    written: int
+    seconds: float
+    report: str
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    console = Console()
+    try:
+        return rehearse(arguments(argv), console)
+    except (RehearsalError, RecoveryError, ClickHouseError, OSError, subprocess.CalledProcessError) as error:
+        lines = str(error).strip().splitlines() or [repr(error)]
+        Console(stderr=True).print(f"rehearsal: {lines[0]}", markup=False, highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 2
+
+
+def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m rehearsal", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, metavar="N", help="CLOB fills of January (1,000,000)")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="the same seed makes the same rows (1)")
+    parser.add_argument("--days", type=int, default=16, metavar="N", help="days of history before the window (16)")
+    parser.add_argument("--until", choices=(BEFORE, *PHASES), default=PHASES[-1], help="the last phase to run")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="an empty folder for everything, kept afterwards")
+    parser.add_argument("--writer", choices=MODES, default="follow", help="the live writer's behaviour (follow)")
+    default = ROOT / "incidents" / f"{SCENARIO['incident']}.toml"
+    parser.add_argument("--incident", type=Path, default=default, metavar="FILE", help="the incident file to rehearse")
+    chosen = parser.parse_args(argv)
+    if chosen.rows < 1_000 or not 1 <= chosen.days <= 365 or chosen.seed < 0:
+        parser.error("--rows is at least 1,000, --days 1 to 365, and --seed not negative")
+    return chosen
+
+
+def rehearse(chosen: argparse.Namespace, console: Console) -> int:
+    if not chosen.incident.is_file():
+        raise RehearsalError(f"no incident file at {chosen.incident}; name one with --incident")
+    with ExitStack() as stack:
+        folder = _folder(chosen.keep, stack)
+        server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
+        connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn)
+        client = connect()
+        console.print(f"Rehearsal of {chosen.incident.stem}: {chosen.rows:,} rows, seed {chosen.seed}, in {folder}")
+        _generate(client, chosen, console)
+
+        clock = Clock(SCENARIO["clock"])
+        services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
+        incident = write_incident(chosen.incident, folder / "incidents", services)
+        writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
+        writer.start()
+        try:
+            runs = _run_phases(chosen.until, server.dsn, incident, folder, services, console)
+        finally:
+            writer.stop()
+
+        comparison = _compare(client, incident)
+        client.close()
+        console.print(_phase_table(runs))
+        for report in dict.fromkeys(run.report for run in runs[-1:]):
+            console.print(f"Report: {report}", soft_wrap=True)
+        _show(comparison, console)
+        if chosen.keep:
+            _how_to_go_on(chosen.until, folder, incident, clock, console)
+        went = all(run.exit_code == 0 and run.verdict == "GO" for run in runs)
+        if chosen.until != PHASES[-1]:
+            console.print(f"Stopped after {chosen.until}: the recovery is not finished.")
+            return 0 if went else 1
+        return 0 if went and len(runs) == len(PHASES) and comparison.perfect else 1
+
+
+def _folder(keep: Path | None, stack: ExitStack) -> Path:
+    if keep is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise RehearsalError(f"{keep} is not empty; give --keep a new folder, or delete this one")
+    return keep.resolve()
+
+
+def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("generating", total=None)
+
+        def progress(step: str, done: int, total: int) -> None:
+            bar.update(task, description=f"generating: {step}", completed=done, total=total)
+
+        generate(client, rows=chosen.rows, seed=chosen.seed, history_days=chosen.days, progress=progress)
+    counts = truth_counts(client)
+    console.print("Generated: " + ", ".join(f"{fills:,} {name}" for name, fills in counts.items()))
+
+
+def write_incident(original: Path, folder: Path, services: Services) -> Path:
+    """A copy of the incident file, and of the statements beside it, with the rehearsal's services."""
+    content = tomllib.loads(original.read_text("utf-8"))
+    service = content["services"]
+    service["vercel"] |= {"url": services.url, "project": SCENARIO["project"]}
+    service["git"] |= {
+        "repository": str(services.repository),
+        "remote": services.remote,
+        "branch": services.branch,
+        "fixes": services.fixes,
+    }
+    service["crons"] |= {"url": services.url}
+    service["updater"] |= {"cron": SCENARIO["updater"]}
+    folder.mkdir()
+    for beside in original.parent.glob(f"{original.stem}*.sql"):
+        (folder / beside.name).write_bytes(beside.read_bytes())
+    copy = folder / original.name
+    copy.write_text(tomli_w.dumps(content), "utf-8")
+    return copy
+
+
+def _run_phases(
+    until: str, dsn: str, incident: Path, folder: Path, services: Services, console: Console
+) -> list[PhaseRun]:
+    """Run the suite phase by phase, up to the first that fails."""
+    runs: list[PhaseRun] = []
+    env = os.environ | {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+    for phase in PHASES[: PHASES.index(until) + 1] if until in PHASES else ():
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-m",
+            phase,
+            *([] if phase == PHASES[0] else ["--execute"]),
+        ]
+        command += ["--incident", str(incident), "--clickhouse", dsn]
+        command += ["--ledger", str(folder / "ledger.jsonl"), "--now", _instant(services.clock.now())]
+        log = folder / f"{phase}.log"
+        with console.status(f"{phase} ..."), log.open("wb") as output:
+            code = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
+        runs.append(_from_ledger(folder / "ledger.jsonl", phase, code.returncode))
+        console.print(f"{phase}: {runs[-1].verdict}, {runs[-1].seconds:.1f} s")
+        if code.returncode != 0:
+            for line in log.read_text("utf-8", "replace").replace(dsn, "(dsn)").splitlines()[-LINES_SHOWN:]:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
+            break
+    return runs
+
+
+def _from_ledger(ledger: Path, phase: str, exit_code: int) -> PhaseRun:
+    lines = ledger.read_text("utf-8").splitlines() if ledger.exists() else []
+    ends = [entry for entry in map(json.loads, lines) if entry["kind"] == "finished" and entry["phase"] == phase]
+    last: dict[str, Any] = ends[-1] if ends else {}
+    return PhaseRun(
+        phase=phase,
+        exit_code=exit_code,
+        verdict=last.get("verdict") or f"exit {exit_code}",
+        rows=last.get("rows") or 0,
+        written=last.get("written") or 0,
+        seconds=last.get("seconds") or 0.0,
+        report=last.get("report") or "none",
+    )
+
+
+def _compare(client: Any, incident: Path) -> Comparison:
+    content = tomllib.loads(incident.read_text("utf-8"))
+    return compare(
+        client,
+        database=content["table"]["database"],
+        table=content["table"]["name"],
+        quarantine=content["table"]["quarantine"],
+        window_start=content["window"]["start"],
+        window_end=content["window"]["end"],
+    )
+
+
+def _phase_table(runs: list[PhaseRun]) -> Table:
+    table = Table("Phase", "Verdict", *(_right("Rows read"), _right("Rows written"), _right("Seconds")))
+    for run in runs:
+        table.add_row(run.phase, run.verdict, f"{run.rows:,}", f"{run.written:,}", f"{run.seconds:.1f}")
+    return table
+
+
+def _show(found: Comparison, console: Console) -> None:
+    table = Table("Against the truth", _right("Fills"), "Sample", title=f"{found.truth:,} fills in the truth")
+    for name, meaning in MEANINGS.items():
+        table.add_row(
+            meaning,
+            f"{getattr(found, name):,}",
+            "\n".join(_short(each) for each in found.samples.get(name, [])),
+        )
+    console.print(table)
+    console.print(
+        f"{found.lost:,} rows lost, {found.different:,} rows different, "
+        f"{found.extra:,} extra, {found.doubled:,} doubled."
+    )
+    console.print(
+        f"{found.orphan:,} orphans, whose token is never mapped: "
+        f"{found.orphan_in_quarantine:,} in quarantine, {found.orphan_in_place:,} still in place."
+    )
+    console.print(
+        f"{found.late_outside:,} fills outside the window were missed because their token was mapped late; "
+        "this recovery does not look for them."
+    )
+
+
+MEANINGS = {
+    "lost": "lost",
+    "different": "different",
+    "extra": "extra",
+    "doubled": "identity with two contents",
+    "broken_outside": "broken, outside the window",
+    "foreign_changed": "of another source, changed",
+    "orphan": "orphans",
+    "orphan_in_quarantine": "orphans in quarantine",
+    "orphan_in_place": "orphans still in place",
+    "late_outside": "late, outside the window",
+}
+
+
+def _how_to_go_on(until: str, folder: Path, incident: Path, clock: Clock, console: Console) -> None:
+    following = PHASES[min(PHASES.index(until) + 1, len(PHASES) - 1)] if until in PHASES else PHASES[0]
+    options = [
+        "--incident",
+        str(incident),
+        "--ledger",
+        str(folder / "ledger.jsonl"),
+        "--now",
+        _instant(clock.now()),
+    ]
+    commands = [
+        ["python", "-m", "recovery.embedded", str(folder / "clickhouse")],
+        ["pytest", "-m", following, "--clickhouse", f"chdb://{folder / 'clickhouse'}", *options],
+    ]
+    console.print("Its services have stopped. To go on, serve the folder, or ask a phase:")
+    for command in commands:
+        console.print("  " + shlex.join(command), markup=False, highlight=False, soft_wrap=True)
+
+
+def _right(title: str) -> Column:
+    return Column(title, justify="right")
+
+
+def _short(fill: str) -> str:
+    return fill if len(fill) <= 40 else f"{fill[:24]}...{fill[-10:]}"
+
+
+def _instant(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+-- The batches in which the days are generated.
+SELECT DISTINCT batch FROM rehearsal.days ORDER BY batch

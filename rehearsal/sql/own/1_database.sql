@@ -1,0 +1,2 @@
+-- What only the rehearsal knows is kept apart from the tables of the incident.
+CREATE DATABASE rehearsal

@@ -1,0 +1,2 @@
+-- Is there a quarantine yet?
+EXISTS TABLE {database:Identifier}.{quarantine:Identifier}

@@ -1,0 +1,12 @@
+-- A board of the application: the top 20.
+CREATE TABLE pm_copy_trading_leaderboard
+(
+    wallet String,
+    rank UInt32,
+    total_pnl Float64,
+    win_rate Float64,
+    trades UInt64,
+    updated_at DateTime
+)
+ENGINE = ReplacingMergeTree(updated_at)
+ORDER BY rank

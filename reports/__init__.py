@@ -1,0 +1,1 @@
+"""Shows: makes pages from the ledger's lines."""

@@ -52,11 +52,15 @@ class Audit:
     shown_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     evidence: list[Line] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
+    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # per phase, for its page
     verdicts: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
     said: Callable[[str], None] = print
     _begun: bool = False
     _clock: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.began = self.now()
 
     def now(self) -> datetime:
         """The run's clock, in UTC: the real one, or from --now on at its speed."""
@@ -103,8 +107,13 @@ class Audit:
         self._begin(list(facts.get("run_phases", self.phases)))
         outcome = "xfailed" if hasattr(report, "wasxfail") else str(report.outcome)
         if "problem" in facts:
-            code, sentence = facts["problem"]
+            code, sentence, _ = facts["problem"]
             self.problems.append((int(code), str(sentence)))
+        if told := facts.get("problem", facts.get("crash")):
+            problem = dict(zip(("code", "sentence", "reasons"), told, strict=True))
+            for phase in facts["phases"]:
+                known = self.told.setdefault(phase, [])
+                known += [problem] if problem not in known else []
         if "plan" in facts:
             for phase in facts["phases"]:
                 self.shown_plans[phase] = facts["plan"]
@@ -119,9 +128,11 @@ class Audit:
             return
         self._begun, self.phases = True, phases
         self.ledger.append(
-            "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.now().isoformat(),
+            "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.began.isoformat(),
             incident=self.incident.id, digest=self.incident.digest, installation=self.warehouse.installation,
             server=self.warehouse.dsn.shown, version=self.warehouse.server["version"], who=who(),
+            title=self.incident.incident.title, table=f"{self.incident.table.database}.{self.incident.table.name}",
+            window=[self.incident.window.start.isoformat(), self.incident.window.end.isoformat()],
         )  # fmt: skip
 
     def end_phases_before(self, name: str) -> None:
@@ -144,11 +155,14 @@ class Audit:
             line["rows"] for line in self.ledger.lines()
             if line["kind"] == "done" and line["run"] == self.run and line["phase"] == phase
         )  # fmt: skip
+        if dry:
+            self.ledger.append("plan", run=self.run, phase=phase, plan=self.shown_plans[phase])
         self.ledger.append(
             "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
             missing=sorted(roster - {line["check"] for line in evidence}) if not dry else [],
             rows=max((answer["rows_read"] for line in evidence for answer in line["answers"]), default=0),
             written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
+            problems=self.told.get(phase, []),
         )  # fmt: skip
 
     def finish(self, exitstatus: int) -> int:

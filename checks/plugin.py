@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 import uuid
 from collections.abc import Generator
 from datetime import datetime
@@ -50,13 +51,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> None:
+    """pytest looks for its configuration beside the first path that it is given, --ledger FILE included. Where that led
+    it astray, name what the project's own configuration would have: the checks."""
+    given = early_config.known_args_namespace.file_or_dir
+    if early_config.inipath is None and not given and early_config.invocation_params.dir.is_relative_to(PROJECT):
+        given.append(str(PROJECT / "checks"))
+        args.append(given[0])
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     for phase in PHASES:
         config.addinivalue_line("markers", f"{phase.name}: {phase.title}")
     config.addinivalue_line("markers", "nightly: the checks that guard the data every night")
-    if config.inipath is None and config.args_source is not pytest.Config.ArgsSource.ARGS:
-        # pytest looks for its configuration beside the first path on the command line, --ledger FILE included.
-        config.args = [str(PROJECT / "checks")]
     if not _asked_for_checks(config):
         return
     try:
@@ -69,9 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(audit.close)
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"
-    if not audit.worker and not config.option.htmlpath:
-        config.option.htmlpath = str(audit.report)
-        config.option.self_contained_html = True
+    if not audit.worker:
+        audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run)
 
 
 def _asked_for_checks(config: pytest.Config) -> bool:
@@ -135,8 +142,9 @@ def _incident_path(config: pytest.Config) -> Path:
     """--incident as seen from where pytest was called, else the one that the project's pyproject.toml names."""
     if config.option.incident:
         return Path(config.invocation_params.dir, config.option.incident)
-    if named := config.getini("recovery_incident"):
-        return PROJECT / str(named)
+    settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    if named := settings.get("recovery_incident"):
+        return PROJECT / named
     only = sorted((PROJECT / "incidents").glob("*.toml"))
     if len(only) != 1:
         raise UsageError("--incident: name the incident file, one of " + ", ".join(path.name for path in only) + ".")
@@ -220,10 +228,13 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, RecoveryError):
         report.longrepr = str(error)
-        report.user_properties.append(("problem", [error.exit_code, str(error)]))
+        report.user_properties.append(("problem", [error.exit_code, str(error), getattr(error, "reasons", [])]))
         if audit.mode.execute and error.exit_code in (11, 12):
             audit.stopped = True
             item.session.shouldstop = f"{item.stash[page.PHASES][0]} stopped"
+    elif report.failed and not isinstance(error, pytest.fail.Exception):
+        crash = f"{item.name} ended with {type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
+        report.user_properties.append(("crash", [3, crash, []]))
     if report.when == "call" or not report.passed:
         evidence = getattr(item, "funcargs", {}).get("evidence")
         report.user_properties.append(("phases", item.stash[page.PHASES]))
@@ -258,5 +269,3 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     audit = session.config.stash.get(AUDIT, None)
     if audit is not None and not audit.worker:
         session.config.pluginmanager.register(_Controller(audit), "recovery-controller")
-        if session.config.pluginmanager.hasplugin("html"):
-            session.config.pluginmanager.register(page.RunPage(audit), "recovery-page")

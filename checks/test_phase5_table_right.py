@@ -16,7 +16,7 @@ pytestmark = pytest.mark.phase5
 def test_no_superseded_row_remains(day: str, counted: census.Census, evidence: Evidence) -> None:
     superseded = (census.CORRECTED, census.OUTVERSIONED)
     evidence.about = day
-    evidence.show(counted.answer, examined=counted.count(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
     evidence.expect("superseded rows", counted.count(*superseded, day=day, of="broken_rows"), "==", 0)
 
 
@@ -27,14 +27,15 @@ def test_no_broken_row_remains(day: str, counted: census.Census, incident: Incid
     kept = counted.count(census.ORPHAN, day=day, of="broken_rows") if incident.deduplicate.orphans == "keep" else 0
     percent = 100 * (broken - kept) / rows if rows else 0.0
     evidence.about = day
-    evidence.show(counted.answer, examined=rows, broken=broken, accepted_orphans=kept, percent=percent)
+    examined = counted.examined(*census.OWNED, day=day)
+    evidence.show(counted.answer, examined=examined, rows=rows, broken=broken, accepted_orphans=kept, percent=percent)
     evidence.expect("percent broken", percent, "<=", incident.gates.remaining_broken_percent)
 
 
 def test_every_row_is_the_right_one(day: str, counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """Each identity that the source knows is there, as the source says, and no other."""
     evidence.about = day
-    evidence.show(counted.answer, examined=counted.count(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
     for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED):
         found = counted.count(kind, day=day)
         evidence.expect(f"identities {kind}", found, "==", 0)

@@ -147,8 +147,8 @@ def _act(action: Action, place: Workplace, plan: Plan, begun: Line) -> int:
             if isinstance(error, KeyboardInterrupt):
                 raise
             raise ActionFailed(
-                f"{action.name} stopped at {unit.label}, {number - 1} of {len(plan.units)} units done: {reason} "
-                f"Run it again to go on from there. {_undo(begun)}"
+                f"{action.name} stopped at {unit.label}, {number - 1} of {len(plan.units)} units done: "
+                f"{reason.rstrip('.')}. Run it again to go on from there. {_undo(begun)}"
             ) from None
         total += rows
         spent = time.monotonic() - clock

@@ -19,6 +19,7 @@ DIFFERENT = "different"  # not what the source says, or two good rows that diffe
 UNEXPECTED = "unexpected"  # good, but the source has no such row
 ORPHAN = "orphan"  # broken, and the source has no right row for it
 WITH_RIGHT_ROW = (MISSING, UNCORRECTED, CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT)
+BROKEN = (UNCORRECTED, CORRECTED, OUTVERSIONED, ORPHAN)
 OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
 # And the others.
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
@@ -30,11 +31,13 @@ class Census:
     """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class."""
 
     answer: Answer
+    quiet: frozenset[str] = frozenset()
 
     @classmethod
     def take(cls, warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> Self:
         """Of the window, or of another range [start, end)."""
-        return cls(warehouse.ask("census", **parameters(warehouse, start, end)))
+        quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
+        return cls(warehouse.ask("census", **parameters(warehouse, start, end)), quiet)
 
     def count(self, *classes: str, day: str | None = None, subject: int | None = None, of: str = "identities") -> int:
         """Identities (or `of` rows, broken_rows, good_rows, doubled, spread) in these classes; all classes if none."""
@@ -45,6 +48,10 @@ class Census:
             and (day is None or row["day"] == day)
             and (subject is None or row["subject"] == subject)
         )
+
+    def examined(self, *classes: str, day: str) -> int:
+        """Identities looked at for a day: its own; for a quiet day without any, those of the scan that found none."""
+        return self.count(*classes, day=day) or (self.count() if day in self.quiet else 0)
 
     def per_day(self, *classes: str, of: str = "identities") -> dict[str, int]:
         days: dict[str, int] = {}

@@ -32,7 +32,7 @@ class Deduplicate:
         orphans = counted.count(census.ORPHAN) if incident.deduplicate.orphans == "quarantine" else 0
         blocks = last_blocks(place)
         merging = [p for p in incident.table.partitions if not self._is_merged(place, p, blocks[p])]
-        if not superseded and not orphans and (not merging or last_done(self.name, place.ledger.lines())):
+        if not superseded and not orphans and last_done(self.name, place.ledger.lines()):
             return Plan(self.name, "no superseded row, no orphan in the table, merged before; nothing to do", ())
         units: list[Unit] = []
         if orphans:
@@ -49,13 +49,14 @@ class Deduplicate:
                 )
                 for share in range(shares)
             ]  # fmt: skip
+        # Where all has merged away unasked, every partition is still listed: the ledger has to say that this phase is done.
         units += [
             Unit(
                 f"OPTIMIZE partition {partition} FINAL", "optimize", UNDO, 0,
                 {"partition": partition, "last_block": blocks[partition]},
             )
             for partition in incident.table.partitions
-            if partition in merging or superseded or orphans
+            if superseded or orphans or not merging or partition in merging
         ]  # fmt: skip
         rows = window_rows(counted)
         return Plan(

@@ -27,6 +27,12 @@ class UsageError(RecoveryError):
     exit_code = 4
 
 
+class DumpError(RecoveryError):
+    """A file that is to be imported is wrong; the sentence names file, record, field and what is right."""
+
+    exit_code = 4
+
+
 class GateClosed(RecoveryError):
     """An action was asked for and the evidence before it does not allow it. `reasons` says what is missing."""
 

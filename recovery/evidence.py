@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +30,7 @@ class Expectation:
 
     @property
     def holds(self) -> bool:
-        same_kind = isinstance(self.actual, str) == isinstance(self.expected, str)
+        same_kind = _kind(self.actual) == _kind(self.expected) != ""
         return same_kind and self.relation in RELATIONS and RELATIONS[self.relation](self.actual, self.expected)
 
     def __str__(self) -> str:
@@ -120,12 +121,24 @@ def judge(record: Mapping[str, Any]) -> list[str]:
     """The faults of recorded evidence, judged again from its numbers, whatever verdict it claims."""
     try:
         expectations = [Expectation(*parts) for parts in record["expectations"]]
-        wrong = faults(int(record["examined"]), expectations)
+        examined = record["examined"]
+        if type(examined) is not int:
+            raise TypeError("examined is a count")
+        wrong = faults(examined, expectations)
     except (KeyError, TypeError, ValueError):
         return ["its record cannot be read"]
     if not wrong and record.get("verdict") != GO:
         wrong.append(f"it was recorded as {record.get('verdict')}")
     return wrong
+
+
+def _kind(value: object) -> str:
+    """What a value can be compared with; empty for what is no finite number and no text."""
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, float):
+        return "number" if math.isfinite(value) else ""
+    return "number" if type(value) is int else ""
 
 
 def shown(value: float | int | str) -> str:

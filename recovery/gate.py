@@ -55,13 +55,16 @@ def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Lin
         return [f"{phase.name} was asked on another server or table; {command}"]
     age = state.now - datetime.fromisoformat(run["now"])
     limit = timedelta(hours=incident.gates.evidence_hours)
-    if not timedelta(0) <= age <= limit:
+    if age < timedelta(0):
+        return [f"the evidence of {phase.name} is from {run['now']}, which is later than now; {command}"]
+    if age > limit:
         return [f"the evidence of {phase.name} is {age} old, allowed {limit}; {command}"]
     evidence = [r for r in lines if r["kind"] == "evidence" and r["run"] == run["run"] and phase.name in r["phases"]]
     reasons = _incomplete(phase, incident, evidence)
-    seen = {r["fingerprint"] for r in evidence}
-    if not reasons and not all(_leads_to(f, run["seq"], lines, acting, state.fingerprint) for f in seen):
-        reasons.append(f"the window was written to since {phase.name} was asked, not by this suite; {command}")
+    if not reasons:
+        seen = sorted({r["fingerprint"] for r in evidence})
+        lost = [why for f in seen if (why := _lost(f, run["seq"], lines, acting, state.fingerprint))]
+        reasons += [f"the window was {why} since {phase.name} was asked; {command}" for why in lost[:1]]
     return [reason if command in reason else f"{reason}; {command}" for reason in reasons]
 
 
@@ -86,21 +89,29 @@ def _incomplete(phase: Phase, incident: Incident, evidence: Sequence[Line]) -> l
     return reasons
 
 
-def _leads_to(fingerprint: str, since: int, lines: Sequence[Line], acting: Phase, now: str) -> bool:
-    """Whether the suite's own recorded actions alone lead from `fingerprint` to the one of now.
+def _lost(fingerprint: str, since: int, lines: Sequence[Line], acting: Phase, now: str) -> str:
+    """What ended evidence of the state `fingerprint`; empty where the suite's own recorded actions alone lead to `now`.
 
-    An action of the phase that acts, begun and not ended, is being resumed: what it did so far is its own.
+    An action of the phase that acts, begun and not ended, is being resumed: what it did so far is its own. A restore
+    leads back to a state that was left, never on to one that the evidence has not seen.
     """
+    path = [fingerprint]
     open_action: Line | None = None
     for line in lines:
         if line["seq"] < since:
             continue
-        if line["kind"] == "started":
+        if line["kind"] == "started" and line["action"] == acting.action:
             open_action = line
-        elif line["kind"] in ("done", "restored"):
+        elif line["kind"] == "done":
+            if line["action"] == acting.action:
+                open_action = None
+            if line["before"] == path[-1]:
+                path.append(line["after"])
+        elif line["kind"] == "restored":
             open_action = None
-            if line["before"] == fingerprint:
-                fingerprint = line["after"]
-    if fingerprint == now:
-        return True
-    return open_action is not None and open_action["action"] == acting.action and open_action["before"] == fingerprint
+            if line["after"] not in path:
+                return "restored to an earlier state"
+            path = path[: path.index(line["after"]) + 1]
+    if path[-1] == now or (open_action is not None and open_action["before"] == path[-1]):
+        return ""
+    return "written to, not by this suite,"

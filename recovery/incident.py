@@ -16,7 +16,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from recovery.errors import IncidentError
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-MAX_BYTES = 1_000_000
+MAX_BYTES = 100_000
+# A dotted key on which tomllib would work for minutes.
+TOO_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
 
 
 def _name(value: str) -> str:
@@ -26,17 +29,47 @@ def _name(value: str) -> str:
 
 
 def _expression(value: str) -> str:
-    if not value.strip() or ";" in value or "--" in value or "/*" in value:
+    bare = QUOTED.sub("''", value)
+    if not bare.strip() or not bare.isascii() or any(mark in bare for mark in (";", "--", "/*", "#", "{", "$")):
         raise ValueError("one SQL condition on the table's columns is expected, without ; or comments")
+    if not _closed(bare.replace("''", "")):
+        raise ValueError("one SQL condition is expected, with each bracket and quote closed in it")
     return value
+
+
+def _closed(bare: str) -> bool:
+    """Whether a condition stays within the brackets that are put around it: "a) OR (b" would leave them."""
+    depth = 0
+    for character in bare:
+        depth += (character in "([") - (character in ")]")
+        if depth < 0 or character in "'\"`":
+            return False
+    return depth == 0
 
 
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
-        raise ValueError("a time with its zone is expected, such as 2026-01-17T00:00:00Z")
+        raise ValueError("a time with its zone is expected, such as 2030-12-31T00:00:00Z")
+    if not 1970 < value.year < 2106:
+        raise ValueError("a time from 1971 to 2105 is expected, which is what ClickHouse's DateTime holds")
     if value.microsecond:
         raise ValueError("whole seconds are expected")
     return value.astimezone(UTC)
+
+
+def _day(value: date) -> date:
+    if not 1970 < value.year < 2106:
+        raise ValueError("a day from 1971 to 2105 is expected, which is what ClickHouse's DateTime holds")
+    return value
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    seen: set[Any] = set()
+    for value in values:
+        if value in seen:
+            raise ValueError(f"each value once is expected, and {value} is there twice")
+        seen.add(value)
+    return values
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -44,11 +77,14 @@ Expression = Annotated[str, AfterValidator(_expression)]
 Instant = Annotated[datetime, AfterValidator(_utc)]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Positive = Annotated[int, Field(ge=1)]
+Positive = Annotated[int, Field(ge=1, le=10**12)]
+Duration = Annotated[int, Field(ge=1, le=10**6)]
+Distinct = AfterValidator(_distinct)
+PartitionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=200)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Head(_Part):
@@ -61,24 +97,25 @@ class Table(_Part):
 
     database: Name
     name: Name
-    identity: Annotated[list[Name], Field(min_length=1)]
+    identity: Annotated[list[Name], Field(min_length=1), Distinct]
     version: Name
     time: Name
     subject: Name
     owned: Expression
     broken: Expression
-    repaired: Annotated[list[Name], Field(min_length=1)]
-    partitions: Annotated[list[Text], Field(min_length=1)]
+    repaired: Annotated[list[Name], Field(min_length=1), Distinct]
+    partitions: Annotated[list[PartitionId], Field(min_length=1), Distinct]
     quarantine: Name
 
 
 class Window(_Part):
-    """The damaged time, half-open, in UTC, and who and what is looked at by name."""
+    """The damaged time, half-open, in UTC, and who and what is looked at by name. `quiet_days` of it may be empty."""
 
     start: Instant
     end: Instant
-    clean_days: Annotated[list[date], Field(min_length=1)]
-    test_subjects: list[Text] = []
+    clean_days: Annotated[list[Annotated[date, AfterValidator(_day)]], Field(min_length=1), Distinct]
+    quiet_days: Annotated[list[Annotated[date, AfterValidator(_day)]], Distinct] = []
+    test_subjects: Annotated[list[Text], Distinct] = []
     test_start: Instant
     test_end: Instant
 
@@ -112,12 +149,12 @@ class Deduplicate(_Part):
 class Gates(_Part):
     """The thresholds; percentages are of 100, times as the name says."""
 
-    recent_minutes: Positive
+    recent_minutes: Duration
     recent_broken_percent: Percent
     remaining_broken_percent: Percent
     orphan_percent: Percent
-    evidence_hours: Positive
-    settle_minutes: Annotated[int, Field(ge=0)]
+    evidence_hours: Duration
+    settle_minutes: Annotated[int, Field(ge=0, le=10**6)]
     free_disk_factor: Annotated[float, Field(ge=0)]
     merge_seconds: Positive
 
@@ -149,7 +186,7 @@ class Crons(_Part):
 class Updater(_Part):
     table: Name
     cron: Text
-    wait_seconds: Positive
+    wait_seconds: Duration
     poll_seconds: Annotated[float, Field(gt=0)]
 
 
@@ -187,7 +224,8 @@ class Incident(_File):
         """SHA-256 of the TOML and of the statements it is used with: evidence is bound to it."""
         sha = hashlib.sha256()
         for path in (self.path, self.path.with_suffix(".sql"), *sorted((Path(__file__).parent / "sql").glob("*.sql"))):
-            sha.update(path.read_bytes())
+            content = path.read_bytes()
+            sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
 
     @property
@@ -202,26 +240,35 @@ def load(path: Path) -> Incident:
     """Read and check an incident file; raises IncidentError with one sentence per fault."""
     text = _read(path, "an incident file (TOML)")
     try:
+        if TOO_DEEP.search(text):
+            raise RecursionError
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise IncidentError([f"{path}: not valid TOML: {error}"]) from None
-    statement = path.with_suffix(".sql")
+    except RecursionError:
+        raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
     faults: list[str] = []
     right_rows = ""
     try:
-        right_rows = _read(statement, "the SELECT of the right rows, beside the incident file")
+        right_rows = _statement(path.with_suffix(".sql"))
     except IncidentError as error:
         faults += error.faults
     try:
         checked = _File.model_validate(raw)
     except ValidationError as error:
-        raise IncidentError([*(_fault(path, raw, dict(e)) for e in error.errors()), *faults]) from None
-    except RecursionError:
-        raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
+        raise IncidentError([*(_fault(path, dict(e)) for e in error.errors()), *faults]) from None
     if faults:
         raise IncidentError(faults)
     parts = {name: getattr(checked, name) for name in _File.model_fields}
-    return Incident.model_construct(**parts, path=path.resolve(), right_rows=right_rows.strip().rstrip(";"))
+    return Incident.model_construct(**parts, path=path.absolute(), right_rows=right_rows)
+
+
+def _statement(path: Path) -> str:
+    """The SELECT of the right rows, without the semicolon at its end."""
+    text = _read(path, "the SELECT of the right rows, beside the incident file").strip().rstrip(";").rstrip()
+    if not text:
+        raise IncidentError([f"{path}: empty; the SELECT of the right rows is expected in it."])
+    return text
 
 
 def _read(path: Path, what: str) -> str:
@@ -237,28 +284,41 @@ def _read(path: Path, what: str) -> str:
         raise IncidentError([f"{path}: cannot be read: {error}"]) from None
 
 
-def _fault(path: Path, raw: dict[str, Any], error: dict[str, Any]) -> str:
+def _fault(path: Path, error: dict[str, Any]) -> str:
     """One fault as a sentence: file, key, value, and what would be right."""
     location = [str(part) for part in error["loc"]]
-    key = ".".join(location)
+    key = ".".join(part if part.isprintable() else repr(part) for part in location)
     kind = error["type"]
-    message = error["msg"].removeprefix("Value error, ")
     if kind == "missing":
         return f"{path}: {key} is missing; it is required."
-    value = repr(error["input"])
-    value = value if len(value) <= 80 else value[:77] + "..."
+    value = _shown(error["input"])
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])
         near = difflib.get_close_matches(location[-1], known, 1)
-        right = f"did you mean {near[0]}?" if near else "known keys: " + ", ".join(known)
+        right = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
         return f"{path}: {key} = {value} is an unknown key; {right}"
-    return f"{path}: {key} = {value} is wrong: {message}"
+    message = error["msg"].removeprefix("Value error, ")
+    if kind == "model_type":
+        message = f"a section [{key}] is expected"
+    return f"{path}: {key} = {value} is wrong: {message}."
+
+
+def _shown(value: Any) -> str:
+    """A value as the file may have it, cut to a line."""
+    if isinstance(value, dict):
+        return "{…}"
+    try:
+        text = value.isoformat() if isinstance(value, date) else repr(value)
+    except (RecursionError, ValueError):
+        text = "…"
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _known_keys(location: list[str]) -> list[str]:
     model: type[BaseModel] = _File
     for part in location:
         annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        assert isinstance(annotation, type)
+        assert issubclass(annotation, BaseModel)
         model = annotation
     return list(model.model_fields)

@@ -1,7 +1,7 @@
 """Ledger: ledger/<incident>.jsonl, the append-only record of what was asked, found and done.
 
-One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha` of the
-line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
+One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha`
+of the line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
 
 - `run`: a run began: run, phases, mode (ask, execute), now, incident, digest, installation, server, who
 - `evidence`: one check's evidence (see evidence.py) with run and outcome
@@ -88,13 +88,15 @@ class Ledger:
             return
         except OSError as error:
             raise LedgerError(f"The ledger {self.path} cannot be read: {error}.") from None
-        for raw in content.splitlines(keepends=True):
-            ending = b"\n" if raw.endswith(b"\n") else b""
+        *whole, torn = content.split(b"\n")
+        for raw in whole:
             try:
                 line = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 line = None
-            yield (line if isinstance(line, dict) and ending else None), ending
+            yield (line if isinstance(line, dict) else None), b"\n"
+        if torn:
+            yield None, b""
 
     def _cut_torn_line(self) -> int:
         """Cut off a last line without an ending, left by a writer that was killed; returns its bytes."""
@@ -120,9 +122,9 @@ class Ledger:
                 file.seek(start)
                 tail = file.read(end - start)
         try:
-            line: Line = json.loads(tail.splitlines()[-1])
+            line: Line = json.loads(tail.removesuffix(b"\n").rpartition(b"\n")[2])
             line["seq"], line["sha"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise LedgerError(
                 f"The last line of the ledger {self.path} is not readable; keep the file and restore it."
             ) from None
@@ -142,7 +144,7 @@ class Ledger:
         text = json.dumps(line, ensure_ascii=False, sort_keys=True)
         fresh = not self.path.exists()
         with self.path.open("ab") as file:
-            file.write(text.encode() + b"\n")
+            file.write(_bytes(text) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         if fresh:
@@ -153,4 +155,9 @@ class Ledger:
 
 
 def _sha(line: Line) -> str:
-    return hashlib.sha256(json.dumps(line, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_bytes(json.dumps(line, ensure_ascii=False, sort_keys=True))).hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8 in which a lone surrogate, as an odd argument or file name has it, is kept, as json.loads reads it."""
+    return text.encode("utf-8", "surrogatepass")

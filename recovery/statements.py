@@ -7,12 +7,14 @@ REPLACE PARTITION FROM, a condition, the SELECT of the right rows) stands in a f
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from string import Template
+from typing import Self
 
 from recovery.errors import IncidentError
 from recovery.incident import NAME, Incident
@@ -40,6 +42,12 @@ class Schema:
     partition_key: str
     uuid: str
     key_type: str
+
+    @classmethod
+    def of_json(cls, text: str) -> Self:
+        facts = json.loads(text)
+        columns = tuple(Column(**column) for column in facts.pop("columns"))
+        return cls(columns=columns, **facts)
 
     def stored(self) -> tuple[Column, ...]:
         """The columns that an INSERT can name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -52,6 +53,10 @@ WRITE_SETTINGS: Mapping[str, str | int] = {
     "allow_nondeterministic_mutations": 1,
 }
 READ_ONLY = 2
+# What the driver puts around the server's own words.
+DRIVERS_WORDS = re.compile(
+    r"Received ClickHouse exception, .*?server response: |Code: \d+\. |DB::Exception: |\(for url \S+\)"
+)
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,17 @@ class Warehouse:
 
     @cached_property
     def schema(self) -> Schema:
-        """The table as the server has it; raises IncidentError where it lacks what the incident file names."""
+        """The table as the server has it; raises IncidentError where it lacks what the incident file names. The
+        processes of one run look at it once."""
+        kept = self.shared / "schema" if self.shared else None
+        if kept and kept.exists():
+            return Schema.of_json(kept.read_text())
+        schema = self._read_schema()
+        if kept:
+            kept.write_text(json.dumps(asdict(schema)))
+        return schema
+
+    def _read_schema(self) -> Schema:
         table, source = self.incident.table, self.incident.source
         faults: list[str] = []
         columns = self._columns(table.name)
@@ -381,5 +396,7 @@ def _explained(error: ClickHouseError, name: str, dsn: Dsn) -> StatementFailed |
 
 
 def _first_sentence(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(DRIVERS_WORDS.sub("", text).split()).strip(". ")
+    if refused := re.search(r"\[Errno -?\d+\] ([^\"')]+)", line):
+        return refused.group(1)
     return line if len(line) <= 400 else line[:397] + "..."

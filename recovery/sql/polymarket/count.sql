@@ -1,0 +1,3 @@
+-- How many rows a fragment gives.
+SELECT count() AS rows
+FROM (${rows})

@@ -1,0 +1,2 @@
+-- Drop a table of the import's own.
+DROP TABLE IF EXISTS ${target} SYNC

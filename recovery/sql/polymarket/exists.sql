@@ -1,0 +1,2 @@
+-- Whether a table is there.
+EXISTS TABLE ${target}

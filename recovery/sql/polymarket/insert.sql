@@ -1,0 +1,4 @@
+-- Put the rows of a fragment into their table.
+INSERT INTO ${target} (${columns})
+SELECT ${columns}
+FROM (${rows})

@@ -1,0 +1,1 @@
+"""Thin commands: what they do is in the packages that they call."""

@@ -1,0 +1,48 @@
+"""Asks one check of a case in this process, without a pytest of its own."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from recovery import action, census, fingerprint
+from recovery.action import Plan, Workplace
+from recovery.evidence import Evidence
+from recovery.incident import load
+from recovery.warehouse import Warehouse
+from tests.conftest import PROJECT, Case
+
+CHECKS = {
+    name: function
+    for path in sorted((PROJECT / "checks").glob("test_*.py"))
+    for name, function in inspect.getmembers(importlib.import_module(f"checks.{Path(path).stem}"), inspect.isfunction)
+    if name.startswith("test_")
+}
+
+
+def ask(case: Case, check: str, **axis: str) -> Evidence:
+    """The evidence of a check, as its fixtures would give it what it needs."""
+    incident = load(case.incident)
+    with patch.dict(os.environ, case.env), Warehouse(incident, case.dsn, writable=True) as warehouse:
+        place = Workplace(incident, warehouse, case.ledger, "asked", lambda: case.now + timedelta(seconds=1))
+        evidence = Evidence(check, [], fingerprint=fingerprint.of_window(warehouse))
+        offered: dict[str, Any] = {
+            "after_action": Plan("none", "", ()),
+            "baseline": action.last_done("backfill", case.ledger.lines()),
+            "counted": lambda: census.Census.take(warehouse),
+            "evidence": evidence,
+            "incident": incident,
+            "now": case.now,
+            "place": place,
+            "warehouse": warehouse,
+            **axis,
+        }
+        wanted = inspect.signature(CHECKS[check]).parameters
+        values = {name: offered[name]() if name == "counted" else offered[name] for name in wanted}
+        CHECKS[check](**values)
+        return evidence

@@ -1,0 +1,212 @@
+"""One embedded ClickHouse with the January incident at a small scale; each test works on a clone of its tables."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import pytest
+import tomli_w
+from clickhouse_connect.driver.client import Client
+
+from recovery.embedded import EmbeddedServer
+from recovery.ledger import Ledger, Line
+from recovery.warehouse import Dsn
+from rehearsal.clock import Clock
+from rehearsal.generate import generate
+from rehearsal.scenario import SCENARIO
+from rehearsal.services import Services
+from rehearsal.writer import Writer
+
+PROJECT = Path(__file__).parent.parent
+JANUARY = PROJECT / "incidents" / "2026-01-empty-condition-ids.toml"
+ROWS = 6_000
+COPIED = (
+    "pm_trader_events_v3",
+    "pm_token_to_condition_map_v5",
+    "pm_canonical_fills_v4",
+    "cron_executions",
+    "pm_ingest_watermarks_v1",
+)
+SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
+CLOCK = Clock(SCENARIO["clock"])
+_numbers = itertools.count(1)
+
+
+def connect(dsn: str, database: str = "default") -> Client:
+    parsed = Dsn.parse(dsn)
+    return clickhouse_connect.get_client(
+        host=parsed.host, port=parsed.port, username=parsed.user, password=parsed.password, database=database
+    )
+
+
+@dataclass
+class Case:
+    """One incident in a database of its own, and the commands that an engineer would type."""
+
+    dsn: str
+    database: str
+    folder: Path
+    incident: Path
+    env: dict[str, str]
+    output: str = ""
+    options: tuple[str, ...] = ()
+    _client: Client | None = field(default=None, repr=False)
+
+    @property
+    def now(self) -> datetime:
+        """A minute after the incident's clock began, and going on: two commands are never at the same moment."""
+        return CLOCK.now() + timedelta(minutes=1)
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            self._client = connect(self.dsn, self.database)
+        return self._client
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.folder / "ledger.jsonl")
+
+    def lines(self, kind: str) -> list[Line]:
+        return [line for line in self.ledger.lines() if line["kind"] == kind]
+
+    def pytest(self, phase: str, *words: str, now: datetime | None = None) -> int:
+        """`pytest -m PHASE WORDS` on this case; returns the exit code, keeps the output."""
+        parsed = Dsn.parse(self.dsn)
+        command = [
+            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", phase, f"--incident={self.incident}",
+            "--clickhouse", f"clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
+            f"--ledger={self.ledger.path}", "--now", f"{now or self.now:%Y-%m-%dT%H:%M:%SZ}",
+            f"--html={self.folder / 'report.html'}", "--self-contained-html", *self.options, *words,
+        ]  # fmt: skip
+        env = os.environ | {"CLICKHOUSE_PASSWORD": parsed.password} | self.env
+        done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=120, check=False)
+        self.output = done.stdout + done.stderr
+        return done.returncode
+
+    def verdict(self, phase: str) -> str:
+        return str([line for line in self.lines("finished") if line["phase"] == phase][-1]["verdict"])
+
+    def red(self) -> set[str]:
+        """The checks of the last run that were not GO, without their parameters."""
+        run = self.lines("run")[-1]["run"]
+        return {
+            line["check"].split("[")[0]
+            for line in self.lines("evidence")
+            if line["run"] == run and (line["verdict"] != "GO" or line["outcome"] != "passed")
+        }
+
+    def edit(self, **tables: dict[str, Any]) -> None:
+        """Change keys of the incident file: edit(deduplicate={"strategy": "optimize"})."""
+        content = tomllib.loads(self.incident.read_text())
+        for table, values in tables.items():
+            content[table] |= values
+        self.incident.write_text(tomli_w.dumps(content))
+
+    def command(self, sql: str) -> None:
+        self.client.command(sql, settings=SETTINGS)
+
+    def value(self, sql: str) -> Any:
+        return self.client.query(sql).result_rows[0][0]
+
+    def fingerprint(self) -> Any:
+        """Everything that the fills hold, whatever the parts."""
+        return self.value("SELECT (count(), sum(sipHash64(* EXCEPT _version))) FROM pm_canonical_fills_v4 FINAL")
+
+    def clone(self, folder: Path) -> Case:
+        """The same state in another database, with a copy of the ledger."""
+        return clone(self, folder)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    with EmbeddedServer(tmp_path_factory.mktemp("clickhouse")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def broken(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    """The incident as it was found, the fix deployed an hour ago, and one update since. Clone it, do not change it."""
+    folder = tmp_path_factory.mktemp("broken")
+    client = connect(server.dsn)
+    generate(client, rows=ROWS, seed=7, history_days=3)
+    with Services(folder, lambda: connect(server.dsn), CLOCK, deploy_fix=True) as services:
+        incident = folder / JANUARY.name
+        incident.write_bytes(JANUARY.read_bytes())
+        incident.with_suffix(".sql").write_bytes(JANUARY.with_suffix(".sql").read_bytes())
+        case = Case(
+            server.dsn, "default", folder, incident, {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+        )
+        case.edit(services=_services(services))
+        Writer(lambda: connect(server.dsn), services, "fixed", rows=ROWS, seed=7).tick()
+        yield case
+
+
+def _services(services: Services) -> dict[str, Any]:
+    return {
+        "vercel": {"url": services.url, "project": SCENARIO["project"]},
+        "git": {
+            "repository": str(services.repository),
+            "remote": services.remote,
+            "branch": services.branch,
+            "fixes": services.fixes,
+        },
+        "crons": {"url": services.url},
+    }
+
+
+def clone(case: Case, folder: Path) -> Case:
+    database = f"case_{next(_numbers)}"
+    client = connect(case.dsn)
+    client.command(f"CREATE DATABASE {database}")
+    tables = client.query(
+        "SELECT name FROM system.tables WHERE database = {database:String}", parameters={"database": case.database}
+    ).result_rows
+    for (table,) in tables:
+        if case.database != "default" or table in COPIED:
+            client.command(f"CREATE TABLE {database}.{table} CLONE AS {case.database}.{table}")
+    copy = folder / case.incident.name
+    copy.write_bytes(case.incident.read_bytes())
+    copy.with_suffix(".sql").write_bytes(case.incident.with_suffix(".sql").read_bytes())
+    if case.ledger.path.exists():
+        (folder / "ledger.jsonl").write_bytes(case.ledger.path.read_bytes())
+    cloned = Case(case.dsn, database, folder, copy, case.env)
+    cloned.edit(table={"database": database})
+    return cloned
+
+
+def _stage(case: Case, *phases: str) -> Case:
+    for phase in phases:
+        code = case.pytest(phase, *([] if phase == "preflight" else ["--execute"]))
+        assert code == 0, case.output
+    return case
+
+
+@pytest.fixture(scope="session")
+def backfilled(broken: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """After phase 2. Clone it, do not change it."""
+    return _stage(broken.clone(tmp_path_factory.mktemp("backfilled")), "preflight", "phase1", "phase2")
+
+
+@pytest.fixture(scope="session")
+def recovered(backfilled: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """After phase 5, in the database that `backfilled` was cloned from. Clone it, do not change it."""
+    case = backfilled.clone(tmp_path_factory.mktemp("recovered"))
+    return _stage(case, "preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+
+
+@pytest.fixture
+def case(broken: Case, tmp_path: Path) -> Case:
+    """The broken table, to be changed at will."""
+    return broken.clone(tmp_path)
+

@@ -8,8 +8,8 @@ import pytest
 
 from checks.audit import Audit
 from recovery import action, census, fingerprint
-from recovery.actions import ACTIONS
 from recovery.action import Plan, Workplace
+from recovery.actions import ACTIONS
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line

@@ -49,8 +49,8 @@ def test_orphans_are_few_and_listed(
     percent = 100 * orphans / broken if broken else 0.0
     listed = census.sample(warehouse, census.ORPHAN, 10) if orphans else []
     evidence.show(
-        counted.answer, examined=counted.count(*census.OWNED), orphans=orphans, per_day=counted.per_day(census.ORPHAN), sample=listed,
-        foreign_broken=counted.count(census.FOREIGN_BROKEN),
+        counted.answer, examined=counted.count(*census.OWNED), orphans=orphans,
+        per_day=counted.per_day(census.ORPHAN), sample=listed, foreign_broken=counted.count(census.FOREIGN_BROKEN),
     )  # fmt: skip
     evidence.expect("orphans, percent of the broken identities", percent, "<=", incident.gates.orphan_percent)
     evidence.expect("orphans listed", len(listed), "==", min(10, orphans))

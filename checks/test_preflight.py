@@ -30,8 +30,8 @@ def test_the_deduplication_can_remove_broken_rows(incident: Incident, warehouse:
     evidence.expect("engine replaces rows of equal key", schema.engine.endswith("ReplacingMergeTree") * 1, "==", 1)
     if blocking:
         evidence.note(
-            f"{', '.join(in_key)} is in the sorting key ({schema.sorting_key}), so a broken row and its correction have different "
-            'keys and OPTIMIZE keeps both. Set deduplicate.strategy = "delete": it removes exactly the superseded rows.'
+            f"{', '.join(in_key)} is in the sorting key ({schema.sorting_key}), so a broken row and its correction have "
+            'different keys and OPTIMIZE keeps both. Set deduplicate.strategy = "delete": it removes exactly the superseded rows.'
         )
 
 

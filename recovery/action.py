@@ -71,6 +71,9 @@ class Action(Protocol):
     def plan(self, place: Workplace) -> Plan:
         """What is left to do; a plan without units when there is nothing."""
 
+    def refusals(self, place: Workplace) -> list[str]:
+        """What on the server, as it is now, makes the action unsafe, a phrase each; no override passes this."""
+
     def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
         """Whether the server shows that the unit is done."""
 
@@ -96,6 +99,8 @@ def run(action: Action, phase: Phase, place: Workplace, *, override: str | None 
         raise GateClosed(action.name, reasons)
     if reasons:
         ledger.append("override", run=place.run, action=action.name, reason=override, who=who(), missing=reasons)
+    if refusals := action.refusals(place):
+        raise GateClosed(action.name, refusals)
     begun = _begun(action, ledger.lines())
     plan = _plan_of(begun) if begun else action.plan(place)
     if not plan.units:

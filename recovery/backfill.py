@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Any
 
 from recovery import census
 from recovery.action import Plan, Unit, Workplace, last_done
@@ -25,7 +27,7 @@ class Backfill:
         wanted = census.WITH_RIGHT_ROW if full else (census.MISSING, census.UNCORRECTED, census.DIFFERENT)
         per_day = counted.per_day(*wanted)
         rows = sum(per_day.values())
-        if not rows or (full and last_done(self.name, place.ledger.lines())):
+        if last_done(self.name, place.ledger.lines()) and (full or not rows):
             return Plan(self.name, "every right row of the window is in the table; nothing to do", ())
         version = self._start_version(place)
         return Plan(
@@ -44,6 +46,9 @@ class Backfill:
                 "window_identities_before": window_identities(counted),
             },
         )
+
+    def refusals(self, place: Workplace) -> list[str]:
+        return []
 
     def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
         answer = place.warehouse.ask_again("backfill_left", **census.parameters(place.warehouse) | dict(unit.values))
@@ -65,7 +70,7 @@ class Backfill:
 
     def _units(self, place: Workplace, since_version: int, rows: int) -> list[Unit]:
         window, warehouse = place.incident.window, place.warehouse
-        span = {"time_from": window.start, "time_to": window.end}
+        span: dict[str, Any] = {"time_from": window.start, "time_to": window.end}
         source = warehouse.ask("source_rows", **span).first
         wanted = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
         one_of = max(1, source["groups"] // SAMPLED_GROUPS)
@@ -81,7 +86,7 @@ class Backfill:
                 rows=rows // (len(cuts) - 1),
                 values={"key_from": start, "key_to": end, "since_version": since_version},
             )
-            for start, end in zip(cuts, cuts[1:], strict=False)
+            for start, end in itertools.pairwise(cuts)
         ]
 
     def _start_version(self, place: Workplace) -> int:
@@ -103,7 +108,7 @@ def bytes_per_row(place: Workplace) -> int:
     table = place.incident.table
     parts = place.warehouse.ask_again("partitions", database=table.database, table=table.name).rows
     rows, size = sum(p["rows"] for p in parts), sum(p["bytes"] for p in parts)
-    return max(1, size // max(1, rows))
+    return max(1, int(size) // max(1, int(rows)))
 
 
 def window_identities(counted: census.Census) -> int:

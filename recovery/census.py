@@ -89,8 +89,8 @@ def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:
 
 def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) -> list[str]:
     """Some identities of a class, as text."""
-    values = parameters(warehouse, span.get("start"), span.get("end"))
-    rows = warehouse.ask("sample", **values, **{"class": kind, "limit": limit}).rows
+    values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit}
+    rows = warehouse.ask("sample", **values).rows
     return [_identity(row) for row in rows]
 
 

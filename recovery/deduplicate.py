@@ -49,7 +49,7 @@ class Deduplicate:
                 )
                 for share in range(shares)
             ]  # fmt: skip
-        # Where all has merged away unasked, every partition is still listed: the ledger has to say that this phase is done.
+        # Where all has merged away unasked, every partition is listed all the same, so that the ledger says it is done.
         units += [
             Unit(
                 f"OPTIMIZE partition {partition} FINAL", "optimize", UNDO, 0,
@@ -79,6 +79,11 @@ class Deduplicate:
             },
         )
 
+    def refusals(self, place: Workplace) -> list[str]:
+        counted = census.Census.take(place.warehouse)
+        kinds = (census.UNCORRECTED, census.MISSING, census.DIFFERENT, census.OUTVERSIONED, census.UNEXPECTED)
+        return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
+
     def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
         warehouse = place.warehouse
         values = census.parameters(warehouse) | {"shares": 1} | dict(unit.values)
@@ -100,8 +105,8 @@ class Deduplicate:
         values = census.parameters(warehouse) | {"shares": 1} | dict(unit.values)
         match unit.kind:
             case "copy":
+                rows = 0  # they are counted when they leave the table
                 warehouse.write("quarantine_create", label=f"{label}-create")
-                rows = int(warehouse.ask_again("quarantine_left", **values).first["left"])
                 warehouse.write("quarantine_copy", label=label, **values)
             case "quarantined":
                 rows = int(warehouse.ask_again("quarantined_left", **values).first["left"])
@@ -146,11 +151,12 @@ class Deduplicate:
         place.warehouse.write("drop_table", label=f"{label}-done", names=names)
 
     def _is_merged(self, place: Workplace, partition: str, last_block: int) -> bool:
-        """Few parts up to `last_block`, and each key once in the window: what OPTIMIZE is for."""
+        """Few parts up to `last_block`, no deleted row on disk, each key once in the window: what OPTIMIZE is for."""
         values = census.parameters(place.warehouse) | {"partitions": [partition]}
         rows = place.warehouse.ask_again("unmerged", **values).first
-        parts = parts_up_to(place.warehouse, partition, last_block).first["parts"]
-        return bool(parts <= place.incident.deduplicate.max_parts and rows["rows"] == rows["merged"])
+        parts = parts_up_to(place.warehouse, partition, last_block).first
+        few = parts["parts"] <= place.incident.deduplicate.max_parts and not parts["with_hidden_rows"]
+        return bool(few and rows["rows"] == rows["merged"])
 
     def _optimize(self, place: Workplace, partition: str, label: str) -> None:
         names = {"partition": snapshot.partition_id(partition)}

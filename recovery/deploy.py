@@ -134,6 +134,9 @@ class Deploy:
             self.name, f"push {', '.join(f[:7] for f in git.fixes)} (production runs {now}) and wait for it", units
         )
 
+    def refusals(self, place: Workplace) -> list[str]:
+        return []
+
     def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
         git = place.incident.services.git
         if unit.kind == "push":

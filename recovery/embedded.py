@@ -1,7 +1,7 @@
 """An embedded ClickHouse (chDB) served over ClickHouse's HTTP interface on loopback, in a process of its own.
 
 A chDB folder belongs to one process at a time: several share it through this server. Stock clickhouse-connect
-works against it, with typed parameters, settings, sessions, streams, compression and error codes.
+works against it, with typed parameters, settings, sessions, streams, compressed inserts and error codes.
 `EmbeddedServer` starts it as a child; `python -m recovery.embedded DIR` serves a folder by hand. The user
 `default` may do everything, the user `reader` may only read.
 

@@ -174,6 +174,7 @@ class Run:
             yield from self._one_arrow_stream()
         else:
             yield from self._blocks()
+        self._link.connection.set_progress_callback(None)  # the summary is of the statement, not of what follows
         if not self._rows and self.format == "Native" and self._statement.answers:
             yield self._empty_block()
 
@@ -223,7 +224,6 @@ class Run:
     def _empty_block(self) -> bytes:
         """A Native block of no rows: chDB answers no rows with no bytes, a server with the columns."""
         body = self._statement.body
-        self._link.connection.set_progress_callback(None)  # the summary is of the statement, not of this
         if self._statement.selects:
             columns = [row[:2] for row in self._link.rows(f"DESCRIBE ({body})", self._query.params)]
         else:

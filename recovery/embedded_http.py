@@ -1,4 +1,7 @@
-"""ClickHouse's HTTP interface in front of the embedded engine: what a request asks for, and how it is answered."""
+"""ClickHouse's HTTP interface in front of the embedded engine: what a request asks for, and how it is answered.
+
+A request's body may be compressed; an answer never is, whatever the client would accept: it stays on this machine.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ import secrets
 import sys
 import tempfile
 import uuid
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 import lz4.frame  # type: ignore[import-untyped]
 from werkzeug.wrappers import Request, Response
@@ -52,7 +54,6 @@ class Call:
     settings: dict[str, str]
     read_only: bool
     query: Query
-    packer: str
 
     @classmethod
     def of(cls, request: Request, user: str, query_id: str) -> Call:
@@ -66,9 +67,7 @@ class Call:
             raise ClickHouseError(164, "Cannot modify 'readonly' or 'dialect' in readonly mode. (READONLY)")
         if readonly and user != "reader" and "session_id" not in args:
             settings["readonly"] = readonly  # in a session for good: there, refuse_writes must do
-        wanted = tuple(request.accept_encodings.values()) if args.get("enable_http_compression") != "0" else ()
-        packer = next((name for name in PACKERS if name in wanted), "")
-        return cls(user, args, settings, read_only, _query(args, body), packer)
+        return cls(user, args, settings, read_only, _query(args, body))
 
 
 def _sent(request: Request) -> tuple[dict[str, str], IO[bytes]]:
@@ -111,42 +110,6 @@ def _unpacked(body: IO[bytes], encoding: str) -> IO[bytes]:
     return cast("IO[bytes]", openers[encoding](body, "rb"))
 
 
-class Packer(Protocol):
-    """Compresses an answer piece by piece."""
-
-    def compress(self, data: bytes) -> bytes: ...
-    def flush(self) -> bytes: ...
-
-
-class _Lz4Packer:
-    def __init__(self) -> None:
-        self._frame = lz4.frame.LZ4FrameCompressor()
-        self._header = cast(bytes, self._frame.begin())
-
-    def compress(self, data: bytes) -> bytes:
-        header, self._header = self._header, b""
-        return header + cast(bytes, self._frame.compress(data))
-
-    def flush(self) -> bytes:
-        return self.compress(b"") + cast(bytes, self._frame.flush())
-
-
-class _PlainPacker:
-    def compress(self, data: bytes) -> bytes:
-        return data
-
-    def flush(self) -> bytes:
-        return b""
-
-
-PACKERS: dict[str, Callable[[], Packer]] = {
-    "": _PlainPacker,
-    "lz4": _Lz4Packer,
-    "zstd": lambda: cast(Packer, zstd.ZstdCompressor(level=1)),
-    "gzip": lambda: cast(Packer, zlib.compressobj(1, wbits=31)),
-}
-
-
 class Server:
     """The WSGI application: every request logs in, and what it took from the engine it gives back, whatever happens."""
 
@@ -184,24 +147,24 @@ class Server:
             run = Run(link, call.query, statement)
             pieces = run.pieces()
             given.callback(pieces.close)  # a stream ends before its connection is given back
-            packer = PACKERS[call.packer]()
             tag = secrets.token_hex(8)
             body: Iterable[bytes]
             if call.args.get("wait_end_of_query") == "1" or not run.streams:
-                body = _spooled(pieces, packer)
+                body = _spooled(pieces)
                 if statement.kind == "USE":
                     link.settle()
                 release()
             else:
                 first = next(pieces, b"")  # an error before the first block still gets its status
-                body = _flow(itertools.chain([first], pieces), packer, tag, release)
+                body = _flow(itertools.chain([first], pieces), tag, release)
         except BaseException:
             release()
             raise
-        headers = {"X-ClickHouse-Format": run.format, "X-ClickHouse-Summary": run.summary()}
-        headers["X-ClickHouse-Exception-Tag"] = tag
-        if call.packer:
-            headers["Content-Encoding"] = call.packer
+        headers = {
+            "X-ClickHouse-Format": run.format,
+            "X-ClickHouse-Summary": run.summary(),
+            "X-ClickHouse-Exception-Tag": tag,
+        }
         response = Response(body, headers=headers, mimetype="application/octet-stream", direct_passthrough=True)
         response.call_on_close(release)
         return response
@@ -217,30 +180,29 @@ class Server:
         raise ClickHouseError(516, text, status=403)
 
 
-def _spooled(pieces: Iterator[bytes], packer: Packer) -> FileWrapper:
+def _spooled(pieces: Iterator[bytes]) -> FileWrapper:
     """The whole answer, on disk when it is large. It is closed with the response."""
     spool = tempfile.SpooledTemporaryFile(SPOOL_IN_MEMORY)  # noqa: SIM115
-    for piece in pieces:
-        spool.write(packer.compress(piece))
-    spool.write(packer.flush())
+    for piece in pieces:  # writelines would fill the memory before it looks at the size
+        spool.write(piece)
     spool.seek(0)
     return FileWrapper(cast("IO[bytes]", spool), CHUNK)
 
 
-def _flow(pieces: Iterator[bytes], packer: Packer, tag: str, release: Callable[[], None]) -> Iterator[bytes]:
+def _flow(pieces: Iterator[bytes], tag: str, release: Callable[[], None]) -> Iterator[bytes]:
     """The answer as it arises. The session is free before the client has the last byte and asks again."""
     held = b""
     try:
         for piece in pieces:
-            yield packer.compress(held)
+            yield held
             held = piece
     except Exception as error:
         text = str(ClickHouseError.of(error)).encode()
         mark = tag.encode()
         end = b"\r\n__exception__\r\n%s\r\n%s\n%d %s\r\n__exception__\r\n" % (mark, text, len(text) + 1, mark)
         release()
-        yield packer.compress(held + end) + packer.flush()
+        yield held + end
         raise ConnectionAbortedError from None  # no proper end: nobody takes half an answer for a whole one
     finally:
         release()
-    yield packer.compress(held) + packer.flush()
+    yield held

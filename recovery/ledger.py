@@ -3,9 +3,10 @@
 One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha`
 of the line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
 
-- `run`: a run began: run, phases, mode (ask, execute), now, incident, digest, installation, server, who
+- `run`: a run began: run, phases, mode (ask, execute), now, incident, title, table, window, digest, installation, server, who
 - `evidence`: one check's evidence (see evidence.py) with run and outcome
-- `finished`: a phase of a run ended: run, phase, verdict, dry (its plan was only shown), rows, written, seconds, report
+- `finished`: a phase of a run ended: run, phase, verdict, dry (its plan was only shown), rows, written, seconds, report,
+  problems (what kept it from its end: code, sentence, reasons)
 - `plan`: an action's plan that was shown
 - `started`, `unit`, `done`, `failed`: an action with its plan, its units, its fingerprints before and after
 - `snapshot`, `restored`: a copy of partitions was taken, or brought back

@@ -56,13 +56,13 @@ Wallet = Annotated[str, _told("0x and 40 hex digits", pattern=r"^0x[0-9a-fA-F]{4
 Token = Annotated[str, _told("a decimal number of up to 78 digits, as text", pattern=r"^[0-9]{1,78}$")]
 Side = Annotated[Literal["BUY", "SELL"], _told("'BUY' or 'SELL'")]
 Outcome = Annotated[int, _told("a whole number from 0 to 255", ge=0, le=255)]
-Amount = Annotated[float, _told("a number, 0 or more", ge=0, allow_inf_nan=False)]
+Amount = Annotated[float, _told("a number from 0 to 1e15", ge=0, le=1e15, allow_inf_nan=False)]
 Second = Annotated[int, _told("epoch seconds", ge=0, le=LAST_SECOND)]
 Moment = Annotated[
     int, BeforeValidator(_second), _told("a time such as 2026-04-01T00:00:00Z", ge=0, le=LAST_SECOND)
 ]  # fmt: skip
 Payout = Annotated[float, _told("0, 0.5, 1, or null while unresolved"), AfterValidator(_payout)]
-Text = Annotated[str, _told("text")]
+Text = Annotated[str, _told("text"), AfterValidator(lambda text: text.encode().decode())]  # no lone surrogates
 
 
 class Record(BaseModel):
@@ -246,9 +246,7 @@ def _insert(client: Client, kind: str, table: str, words: Mapping[str, str]) -> 
 
 def _tell_what_is_seen(client: Client, words: Mapping[str, str], tell: Callable[[str], None]) -> None:
     seen = next(iter(client.query(statements.compose("polymarket/seen", words)).named_results()))
-    tell(
-        f"{seen['fills']:,} fills, {seen['repeats']:,} of them exact repeats within a file, each kept as its own"
-    )
+    tell(f"{seen['fills']:,} fills, {seen['repeats']:,} of them exact repeats within a file, each kept as its own")
     if seen["one_sided"]:
         tell(f"{seen['one_sided']:,} fills are in only one of /activity and /trades and are taken as they are there")
     if seen["conditions"]:
@@ -376,4 +374,4 @@ def _present(path: Path) -> Path:
 
 def _short(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -86,14 +86,14 @@ def restore(place: Workplace, taken: Line) -> Line:
 def later_rows(warehouse: Warehouse, taken: Line) -> int:
     """Rows that others wrote outside the window since the snapshot, which a restore carries over."""
     table = warehouse.incident.table
-    names = {"snapshot": _table(warehouse, taken["name"]), "later": statements.quote(table.database, table.name)}
+    names = {"snapshot": _table(warehouse, taken["name"]), "current": statements.quote(table.database, table.name)}
     return int(
         warehouse.ask_again("carry_over_rows", names=names, **_range(warehouse, taken["partitions"])).first["rows"]
     )
 
 
 def _carry_over(warehouse: Warehouse, snapshot: str, current: str, partitions: Sequence[str]) -> int:
-    names = {"snapshot": snapshot, "later": current}
+    names = {"snapshot": snapshot, "current": current}
     values = _range(warehouse, partitions)
     rows = int(warehouse.ask_again("carry_over_rows", names=names, **values).first["rows"])
     if rows:

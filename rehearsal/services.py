@@ -40,6 +40,7 @@ class Deployment:
             "name": SCENARIO["project"],
             "url": f"{SCENARIO['project']}-{self.sha[:9]}.vercel.app",
             "created": int(self.created.timestamp() * 1000),
+            "ready": int(self.ready.timestamp() * 1000) if state == "READY" else None,
             "readyState": state,
             "state": state,
             "target": "production",

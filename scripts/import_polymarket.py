@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import clickhouse_connect
-from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, OperationalError
 
 from recovery import polymarket, warehouse
@@ -62,24 +61,29 @@ def _import(chosen: argparse.Namespace) -> None:
     )
     dsn, server = warehouse.serve(chosen.clickhouse, ROOT / ".clickhouse")
     try:
-        client = _connect(warehouse.Dsn.parse(dsn))
-        try:
-            polymarket.load(client, dumps, targets, create=chosen.create, tell=print)
-        finally:
-            client.close()
-    except OperationalError as error:
-        raise ServerUnreachable(f"{chosen.clickhouse} cannot be reached: {error}") from None
-    except ClickHouseError as error:
-        raise StatementFailed(f"ClickHouse refused: {error}", getattr(error, "code", None) or 0) from None
+        _load(warehouse.Dsn.parse(dsn), dumps, targets, chosen.create)
     finally:
         if server is not None:
             server.stop()
 
 
-def _connect(dsn: warehouse.Dsn) -> Client:
-    return clickhouse_connect.get_client(
-        host=dsn.host, port=dsn.port, username=dsn.user, password=dsn.password, secure=dsn.secure
-    )
+def _load(dsn: warehouse.Dsn, dumps: polymarket.Dumps, targets: polymarket.Targets, create: bool) -> None:
+    try:
+        client = clickhouse_connect.get_client(
+            host=dsn.host, port=dsn.port, username=dsn.user, password=dsn.password, secure=dsn.secure
+        )
+        try:
+            polymarket.load(client, dumps, targets, create=create, tell=print)
+        finally:
+            client.close()
+    except OperationalError as error:
+        raise ServerUnreachable(f"{dsn.shown} cannot be reached: {_one_line(error)}. Is ClickHouse running?") from None
+    except ClickHouseError as error:
+        raise StatementFailed(f"{dsn.shown} refused: {_one_line(error)}", getattr(error, "code", None) or 0) from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
 
 
 if __name__ == "__main__":

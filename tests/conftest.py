@@ -209,4 +209,3 @@ def recovered(backfilled: Case, tmp_path_factory: pytest.TempPathFactory) -> Cas
 def case(broken: Case, tmp_path: Path) -> Case:
     """The broken table, to be changed at will."""
     return broken.clone(tmp_path)
-

@@ -40,7 +40,8 @@ def edit(**tables: dict[str, object]) -> Fault:
 def failing_mutation(case: Case) -> None:
     """A mutation that is accepted and then fails for ever in the background."""
     case.client.command(
-        f"ALTER TABLE {FILLS} UPDATE tx_hash = toString(throwIf(block_number > 0)) WHERE 1", settings={"mutations_sync": 0}
+        f"ALTER TABLE {FILLS} UPDATE tx_hash = toString(throwIf(block_number > 0)) WHERE 1",
+        settings={"mutations_sync": 0},
     )
 
 
@@ -144,6 +145,7 @@ def _roll_back(case: Case) -> None:
     """Production goes back to what it was before the fix; nobody pushes."""
     repository = Path(load(case.incident).services.git.repository)
     (repository / "later").write_text("not deployed\n")
+
     def git(*words: str) -> str:
         command = ["git", "-C", str(repository), "-c", "user.name=T", "-c", "user.email=t@localhost", *words]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
@@ -151,7 +153,8 @@ def _roll_back(case: Case) -> None:
     git("checkout", "--quiet", "-b", "later")
     git("add", "--all")
     git("commit", "--quiet", "-m", "a fix that nobody deployed")
-    case.edit(services={"git": {**tomllib.loads(case.incident.read_text())["services"]["git"], "fixes": [git("rev-parse", "HEAD")]}})
+    settings = tomllib.loads(case.incident.read_text())["services"]["git"]
+    case.edit(services={"git": settings | {"fixes": [git("rev-parse", "HEAD")]}})
     git("checkout", "--quiet", "main")
     git("branch", "--quiet", "-D", "later")
 

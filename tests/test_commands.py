@@ -160,6 +160,10 @@ def test_a_warehouse_without_execute_cannot_write(broken: Case) -> None:
     with Warehouse(load(broken.incident), broken.dsn) as reading:
         with pytest.raises(UsageError, match="pass --execute"):
             reading.write("quarantine_create", label="never")
-        for statement in ("DROP TABLE cron_executions", f"INSERT INTO {FILLS} SELECT * FROM {FILLS}", "KILL QUERY WHERE 1"):
+        for statement in (
+            "DROP TABLE cron_executions",
+            f"INSERT INTO {FILLS} SELECT * FROM {FILLS}",
+            "KILL QUERY WHERE 1",
+        ):
             with pytest.raises(Exception, match=r"READONLY|164|read"):
                 reading._query("hostile", statement, {})

@@ -261,11 +261,18 @@ def test_a_plain_insert_reports_what_it_wrote(client: Client, table: str) -> Non
 
 
 @pytest.mark.parametrize("compress", ["lz4", "zstd", "gzip", False])
-def test_compression_both_ways_changes_nothing(server: EmbeddedServer, table: str, compress: str | bool) -> None:
+def test_whatever_compression_a_client_asks_for_changes_nothing(
+    server: EmbeddedServer, table: str, compress: str | bool
+) -> None:
     with connect(server.dsn, compress=compress) as client:
         client.insert(table, [[number, "x" * 50, 0] for number in range(100_000)], column_names=["id", "name", "at"])
         answer = client.query(f"SELECT * FROM {table} ORDER BY id")
     assert (len(answer.result_rows), answer.result_rows[-1][0]) == (100_000, 99_999)
+
+
+def test_an_answer_is_plain_whatever_a_client_accepts(server: EmbeddedServer) -> None:
+    _, headers, body = post(server, b"SELECT 1", {"Accept-Encoding": "lz4, zstd, gzip"})
+    assert (headers["Content-Encoding"], body) == (None, b"1\n")
 
 
 def test_an_arrow_insert_arrives(client: Client, table: str) -> None:

@@ -9,6 +9,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from recovery.incident import load
 from rehearsal.clock import Clock
 from rehearsal.services import Services
 from scripts.import_polymarket import main
+from tests.asking import ask
 from tests.conftest import PROJECT, Case, connect
 from tests.conftest import _services as services_of
 from tests.polymarket_data import DATA, needs_data
@@ -75,8 +77,8 @@ def never_mapped(fills: list[dict[str, Any]], late: set[str]) -> set[str]:
 def recovered(
     server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory, fills: list[dict[str, Any]], late: set[str],
     never_mapped: set[str],
-) -> Iterator[tuple[Case, dict[str, int]]]:  # fmt: skip
-    """The case after all phases, and their exit codes. An hour passed between the fix and the wallet's last fill."""
+) -> Iterator[tuple[Case, list[int]]]:  # fmt: skip
+    """The case after preflight and then all phases, and the exit codes of the two commands."""
     folder = tmp_path_factory.mktemp("second")
     client = connect(server.dsn)
     client.command(f"CREATE DATABASE {DATABASE}")
@@ -96,12 +98,10 @@ def recovered(
         shutil.copy(INCIDENT.with_suffix(".sql"), folder)
         case = Case(server.dsn, DATABASE, folder, copy, {"VERCEL_TOKEN": services.token})
         case.edit(services=services_of(services), table={"database": DATABASE})
-        codes: dict[str, int] = {}
-        for phase in PHASES:
-            now = clock.now() + timedelta(seconds=len(codes))
-            codes[phase] = case.pytest(phase, *([] if phase == "preflight" else ["--execute"]), now=now)
-            if codes[phase]:
-                break
+        codes = [
+            case.pytest("preflight", now=clock.now()),
+            case.pytest(" or ".join(PHASES[1:]), "--execute", now=clock.now() + timedelta(seconds=1)),
+        ]
         yield case, codes
 
 
@@ -152,14 +152,14 @@ def rows_of(fills: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
     return sorted(rows)
 
 
-def test_all_phases_are_go_with_the_incident_file_alone(recovered: tuple[Case, dict[str, int]]) -> None:
+def test_all_phases_are_go_with_the_incident_file_alone(recovered: tuple[Case, list[int]]) -> None:
     case, codes = recovered
-    assert codes == dict.fromkeys(PHASES, 0), case.output
+    assert codes == [0, 0], case.output
     assert [case.verdict(phase) for phase in PHASES] == ["GO"] * len(PHASES)
 
 
 def test_the_table_holds_every_fill_as_polymarket_published_it_but_for_the_orphans(
-    recovered: tuple[Case, dict[str, int]], fills: list[dict[str, Any]], never_mapped: set[str]
+    recovered: tuple[Case, list[int]], fills: list[dict[str, Any]], never_mapped: set[str]
 ) -> None:
     case, _ = recovered
     stored = case.client.query(
@@ -171,7 +171,7 @@ def test_the_table_holds_every_fill_as_polymarket_published_it_but_for_the_orpha
 
 
 def test_of_243_fills_in_april_each_is_in_the_table_or_in_quarantine(
-    recovered: tuple[Case, dict[str, int]], fills: list[dict[str, Any]], late: set[str], never_mapped: set[str]
+    recovered: tuple[Case, list[int]], fills: list[dict[str, Any]], late: set[str], never_mapped: set[str]
 ) -> None:
     case, _ = recovered
     april = [fill for fill in fills if is_in_april(fill)]
@@ -186,3 +186,18 @@ def test_of_243_fills_in_april_each_is_in_the_table_or_in_quarantine(
     assert (243 - len(orphans), len(orphans), [""]) == tuple(found)
     quarantined = case.client.query(f"SELECT tx_hash FROM {FILLS}_quarantine").result_columns[0]
     assert sorted(fill["transactionHash"] for fill in orphans) == sorted(quarantined)
+
+
+def test_a_day_without_fills_is_go_only_where_the_file_calls_it_quiet(
+    recovered: tuple[Case, list[int]], tmp_path: Path
+) -> None:
+    case, _ = recovered
+    check = "test_every_row_is_the_right_one"
+    assert ask(case, check, day="2026-04-11").verdict == "GO"
+    for path in (case.incident, case.incident.with_suffix(".sql")):
+        shutil.copy(path, tmp_path)
+    strict = replace(case, incident=tmp_path / case.incident.name)
+    strict.edit(window={"quiet_days": []})
+    evidence = ask(strict, check, day="2026-04-11")
+    assert (evidence.verdict, evidence.examined) == ("NO-GO", 0)
+    assert "no rows were examined" in evidence.sentence

@@ -40,7 +40,7 @@ SCHEMA = Schema(
 WORDS = words(INCIDENT, SCHEMA)
 OF_THE_CALL = {
     "snapshot": quote("default", "a_snapshot"),
-    "later": quote("default", "a_later_table"),
+    "current": quote("default", "a_table_just_before_a_restore"),
     "worklist": quote("default", "a_worklist"),
     "own_table": quote("default", "a_table_of_ours"),
     "partition": partition_id("202601"),
@@ -77,6 +77,11 @@ def test_every_statement_is_used(name: str) -> None:
 
 def test_the_fragments_are_those_that_are_marked_so() -> None:
     assert sorted(FRAGMENTS) == [name for name in NAMES if text(name).startswith("-- Fragment")]
+
+
+def test_no_word_is_called_as_a_fragment_which_it_would_hide() -> None:
+    assert (WORDS.keys() | OF_THE_CALL.keys()) & set(FRAGMENTS) == set()
+    assert WORDS.keys() & OF_THE_CALL.keys() == set()
 
 
 def test_the_incidents_conditions_stand_in_brackets() -> None:

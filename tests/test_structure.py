@@ -6,7 +6,9 @@ import ast
 import importlib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ import pytest
 from pydantic import BaseModel
 
 from recovery import errors
-from recovery.errors import RecoveryError
+from recovery.errors import GateClosed, RecoveryError
+from recovery.gate import State, reasons_to_refuse
 from recovery.incident import Incident, load
-from recovery.phases import PHASES
+from recovery.ledger import Ledger
+from recovery.phases import BY_NAME, PHASES
+from recovery.warehouse import Dsn
 
 ROOT = Path(__file__).parent.parent
 INCIDENTS = [load(path) for path in sorted((ROOT / "incidents").glob("*.toml"))]
@@ -40,6 +45,7 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
@@ -255,6 +261,47 @@ def test_every_error_is_in_messages_md_with_its_exit_code(cls: type[RecoveryErro
 def test_messages_md_lists_no_error_that_there_is_not() -> None:
     listed = re.findall(r"^### (\w+) · exit code \d+$", MESSAGES.read_text("utf-8"), re.MULTILINE)
     assert sorted(listed) == [cls.__name__ for cls in error_classes()]
+
+
+def without_server(folder: Path) -> dict[str, Callable[[], object]]:
+    """What the examples of messages.md are made by, where that needs no server."""
+    incident, ledger = INCIDENTS[0], Ledger(folder / "bad.jsonl")
+    text = incident.path.read_text("utf-8")
+    ledger.append("note")
+    with ledger.path.open("a") as file:
+        file.write("rubbish\n")
+    (folder / "file").write_text("")
+
+    def changed(old: str, new: str) -> Callable[[], object]:
+        path = folder / new.split()[0] / "incident.toml"
+        path.parent.mkdir()
+        path.write_text(text.replace(old, new), "utf-8")
+        path.with_suffix(".sql").write_text(incident.right_rows, "utf-8")
+        return lambda: load(path)
+
+    def closed() -> None:
+        state = State(datetime.now(UTC), "", "")
+        reasons = reasons_to_refuse(BY_NAME["phase4"], incident, Ledger(folder / "none.jsonl"), state)
+        raise GateClosed("deduplicate", reasons)
+
+    return {
+        "window": changed("end = 2026-01-28", "end = 2026-01-16"),
+        "unknown key": changed("unit_rows", "unit_row"),
+        "gate": closed,
+        "ledger's folder": lambda: Ledger(folder / "file" / "x.jsonl").append("note"),
+        "ledger's end": lambda: ledger.append("note"),
+        "DSN": lambda: Dsn.parse("http://localhost"),
+    }
+
+
+@pytest.mark.parametrize("name", ["window", "unknown key", "gate", "ledger's folder", "ledger's end", "DSN"])
+def test_the_examples_of_messages_md_are_what_the_code_says(name: str, tmp_path: Path) -> None:
+    with pytest.raises(RecoveryError) as caught:
+        without_server(tmp_path)[name]()
+    said = re.sub(rf"{re.escape(str(tmp_path))}/\S*(?=incident\.toml)", "", str(caught.value))
+    said = said.replace(str(tmp_path), "/data")
+    quoted = MESSAGES.read_text("utf-8").replace("\\\n> ", " ").replace("\n> ", " ")
+    assert f"\n {' '.join(said.split())}\n" in quoted
 
 
 # As DESIGN has them.

@@ -1,0 +1,217 @@
+"""Actions that are interrupted, resumed and taken back; the end is compared with what the source says, row by row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from recovery import action, census, gate
+from recovery.action import Workplace
+from recovery.actions import ACTIONS
+from recovery.errors import ActionFailed, StatementFailed
+from recovery.incident import load
+from recovery.phases import BY_NAME
+from recovery.warehouse import Dsn, Warehouse
+from scripts import rollback
+from tests.conftest import PROJECT, Case
+
+FILLS = "pm_canonical_fills_v4"
+
+
+class Interrupting(Warehouse):
+    """A warehouse whose nth writing statement of a kind is interrupted: before it is sent, or after it was executed."""
+
+    def __init__(self, *args: Any, statement: str, after: bool, error: type[BaseException], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._interrupted = False
+        self._plan = (statement, after, error)
+
+    def write(self, name: str, **options: Any) -> Any:
+        statement, after, error = self._plan
+        if name != statement or self._interrupted:
+            return super().write(name, **options)
+        self._interrupted = True
+        if after:
+            super().write(name, **options)
+        raise StatementFailed("the connection was lost", 210) if error is StatementFailed else error()
+
+
+def act(case: Case, phase: str, warehouse: Warehouse) -> action.Plan:
+    place = Workplace(
+        load(case.incident),
+        warehouse,
+        case.ledger,
+        f"run-{time.monotonic_ns()}",
+        lambda: case.now,
+        tell=lambda line: None,
+    )
+    with patch.dict(os.environ, case.env):
+        return action.run(ACTIONS[BY_NAME[phase].action or ""], BY_NAME[phase], place)
+
+
+def interrupted(case: Case, phase: str, statement: str, *, after: bool, error: type[BaseException]) -> None:
+    breaking = Interrupting(load(case.incident), case.dsn, writable=True, statement=statement, after=after, error=error)
+    with breaking, pytest.raises((ActionFailed, error)):
+        act(case, phase, breaking)
+    assert case.ledger.fault() is None
+    assert case.lines("failed")
+
+
+def classes(case: Case) -> dict[str, int]:
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        return census.Census.take(warehouse).classes()
+
+
+def prove(case: Case, *phases: str) -> None:
+    for phase in phases:
+        assert case.pytest(phase) == 0, case.output
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was executed"])
+@pytest.mark.parametrize("error", [StatementFailed, KeyboardInterrupt])
+def test_a_backfill_that_is_interrupted_goes_on_where_it_was(
+    case: Case, after: bool, error: type[BaseException]
+) -> None:
+    case.edit(backfill={"mode": "full", "unit_rows": 2_000})
+    prove(case, "preflight", "phase1")
+    interrupted(case, "phase2", "backfill", after=after, error=error)
+    assert case.pytest("phase2", "--execute") == 0, case.output
+    units = [line["unit"] for line in case.lines("unit") if line["state"] == "done"]
+    assert len(units) == len(set(units)) >= 2 - after
+    prove(case, "phase3")
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was executed"])
+@pytest.mark.parametrize(
+    "statement", ["quarantine_copy", "quarantined_delete", "superseded_list", "superseded_delete", "optimize"]
+)
+def test_a_deduplication_that_is_interrupted_goes_on_where_it_was(
+    backfilled: Case, tmp_path: Path, statement: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "reasons_to_refuse", lambda *asked: [])  # test_commands.py is about the gate
+    case = backfilled.clone(tmp_path)
+    there = classes(case)
+    interrupted(case, "phase4", statement, after=after, error=StatementFailed)
+    with Warehouse(load(case.incident), case.dsn, writable=True) as warehouse:
+        act(case, "phase4", warehouse)
+    assert case.lines("done")[-1]["action"] == "deduplicate"
+    assert len([line for line in case.lines("started") if line["action"] == "deduplicate"]) == 1
+    right = there[census.CORRECTED] + there.get(census.CLEAN, 0)
+    unchanged = {kind: there[kind] for kind in (census.FOREIGN, census.FOREIGN_BROKEN, census.OUTSIDE)}
+    assert classes(case) == unchanged | {census.CLEAN: right}
+    assert case.value(f"SELECT uniqExact(fill_id) FROM {FILLS}_quarantine") == there[census.ORPHAN]
+
+
+def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overridden(case: Case) -> None:
+    there = case.fingerprint()
+    assert case.pytest("phase4", "--execute", "--override-gate", "in a hurry") == 11, case.output
+    assert "identities are uncorrected" in case.output
+    assert case.fingerprint() == there
+
+
+def test_a_runner_that_is_killed_leaves_a_whole_ledger_and_is_followed_by_one_that_finishes(case: Case) -> None:
+    case.edit(backfill={"mode": "full", "unit_rows": 400})
+    prove(case, "preflight", "phase1")
+    parsed = Dsn.parse(case.dsn)
+    command = [
+        sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "phase2", "--execute",
+        f"--incident={case.incident}", f"--clickhouse=clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
+        f"--ledger={case.ledger.path}", f"--now={case.now:%Y-%m-%dT%H:%M:%SZ}", f"--html={case.folder / 'killed.html'}",
+    ]  # fmt: skip
+    env = os.environ | {"CLICKHOUSE_PASSWORD": parsed.password} | case.env
+    running = subprocess.Popen(command, cwd=PROJECT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(case.lines("unit")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert case.ledger.fault() is None
+    assert not case.lines("done") or case.lines("done")[-1]["action"] == "deploy"
+    assert case.pytest("phase2", "--execute") == 0, case.output
+    assert case.lines("done")[-1]["action"] == "backfill"
+    assert len(case.lines("started")) == 1
+    prove(case, "phase3")
+
+
+def test_a_deploy_that_is_interrupted_is_found_out_by_looking_and_finished(case: Case) -> None:
+    incident = load(case.incident)
+    deploy = ACTIONS["deploy"]
+    waits: list[float] = []
+
+    def impatient(seconds: float) -> None:
+        waits.append(seconds)
+        raise KeyboardInterrupt
+
+    case.command("ALTER TABLE cron_executions DELETE WHERE executed_at >= '2026-02-02 05:00:00'")
+    with Warehouse(incident, case.dsn, writable=True) as warehouse, patch.dict(os.environ, case.env):
+        place = Workplace(incident, warehouse, case.ledger, "run", lambda: case.now, impatient, lambda line: None)
+        with pytest.raises(KeyboardInterrupt):
+            action.run(deploy, BY_NAME["phase1"], place)
+        assert waits == [incident.services.updater.poll_seconds]
+        assert case.lines("failed")[-1]["unit"].startswith("wait for the next")
+        case.command(
+            "INSERT INTO cron_executions (cron_name, executed_at, status) "
+            f"VALUES ('{incident.services.updater.cron}', '{case.now - timedelta(seconds=1):%Y-%m-%d %H:%M:%S}', 'success')"
+        )
+        action.run(deploy, BY_NAME["phase1"], place)
+    assert case.lines("done")[-1]["action"] == "deploy"
+    assert len(case.lines("started")) == 1
+
+
+def test_an_action_stops_before_it_starts_when_the_disk_is_too_small(case: Case) -> None:
+    prove(case, "preflight", "phase1")
+    with (
+        Warehouse(load(case.incident), case.dsn, writable=True) as warehouse,
+        patch.object(action, "free_disk", lambda place: 1),
+        pytest.raises(ActionFailed, match="and 1 are free"),
+    ):
+        act(case, "phase2", warehouse)
+    assert not case.lines("started")
+
+
+@pytest.mark.parametrize("phase", ["phase2", "phase4"])
+def test_a_snapshot_brings_the_state_before_an_action_back(
+    case: Case, phase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prove(case, "preflight")
+    order = ["phase1", "phase2", "phase3", "phase4"]
+    for name in order[: order.index(phase)]:
+        assert case.pytest(name, "--execute") == 0, case.output
+    before = case.fingerprint()
+    rows = case.value(f"SELECT count() FROM {FILLS} FINAL")
+    assert case.pytest(phase, "--execute") == 0, case.output
+    assert case.fingerprint() != before
+    case.command(
+        f"INSERT INTO {FILLS} SELECT * REPLACE(concat('later', fill_id) AS fill_id) "
+        f"FROM {FILLS} WHERE event_time >= '2026-02-02 05:00:00' LIMIT 3"
+    )
+
+    name = case.lines("started")[-1]["snapshot"]
+    parsed = Dsn.parse(case.dsn)
+    given = [
+        "--incident", str(case.incident), "--clickhouse", f"clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
+        "--ledger", str(case.ledger.path),
+    ]  # fmt: skip
+    with patch.dict(os.environ, {"CLICKHOUSE_PASSWORD": parsed.password}):
+        assert rollback.main(given) == 0
+        assert name in capsys.readouterr().out
+        assert rollback.main([*given, "--restore", "nothing"]) == 4
+        assert rollback.main([*given, "--restore", name]) == 0
+        assert case.fingerprint() != before
+        assert "pass --execute" in capsys.readouterr().out
+        assert rollback.main([*given, "--restore", name, "--execute"]) == 0
+    assert case.value(f"SELECT count() FROM {FILLS} FINAL") == rows + 3
+    case.command(f"ALTER TABLE {FILLS} DELETE WHERE startsWith(fill_id, 'later')")
+    assert case.fingerprint() == before
+    assert case.lines("restored")[-1]["snapshot"] == name
+    again = case.pytest("phase4", "--execute")
+    assert again == {"phase2": 11, "phase4": 0}[phase], case.output  # evidence holds for a state that it has seen

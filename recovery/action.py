@@ -242,7 +242,7 @@ def _require_disk(place: Workplace, plan: Plan) -> None:
 def _undo(begun: Line) -> str:
     if not begun["snapshot"]:
         return ""
-    return f"To take it back: scripts/rollback.py --restore {begun['snapshot']} --execute"
+    return f"To take it back: python -m scripts.rollback --restore {begun['snapshot']} --execute, with this run's options"
 
 
 def who() -> str:

@@ -58,8 +58,9 @@ def production(incident: Incident) -> Deployment | None:
 
 
 def _deployment(raw: dict[str, Any]) -> Deployment:
-    """`ready` is when it went live; where the answer lacks it, `created` is the earlier bound. Both in ms."""
-    since = datetime.fromtimestamp(int(raw.get("ready") or raw["created"]) / 1000, UTC)
+    """`ready` is when it went live; where the answer lacks it, `created` is the earlier bound. Both in ms. The second in
+    which it went live still belongs to the deployment before: tables keep whole seconds."""
+    since = datetime.fromtimestamp(int(raw.get("ready") or raw["created"]) // 1000 + 1, UTC)
     return Deployment(str(raw["uid"]), str((raw.get("meta") or {}).get("githubCommitSha", "")), since)
 
 

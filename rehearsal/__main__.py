@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 import tomli_w
@@ -168,7 +169,10 @@ def _run_phases(
 ) -> list[PhaseRun]:
     """Run the suite phase by phase, up to the first that fails."""
     runs: list[PhaseRun] = []
-    env = os.environ | {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+    secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+    given = urlsplit(dsn)
+    server = given._replace(netloc=f"{given.username}@{given.hostname}:{given.port}")
+    env = os.environ | secrets | {"CLICKHOUSE_PASSWORD": given.password or ""}
     for phase in PHASES[: PHASES.index(until) + 1] if until in PHASES else ():
         command = [
             sys.executable,
@@ -178,15 +182,15 @@ def _run_phases(
             phase,
             *([] if phase == PHASES[0] else ["--execute"]),
         ]
-        command += ["--incident", str(incident), "--clickhouse", dsn]
-        command += ["--ledger", str(folder / "ledger.jsonl"), "--now", _instant(services.clock.now())]
+        command += [f"--incident={incident}", f"--clickhouse={server.geturl()}"]
+        command += [f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
         log = folder / f"{phase}.log"
         with console.status(f"{phase} ..."), log.open("wb") as output:
             code = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
         runs.append(_from_ledger(folder / "ledger.jsonl", phase, code.returncode))
         console.print(f"{phase}: {runs[-1].verdict}, {runs[-1].seconds:.1f} s")
         if code.returncode != 0:
-            for line in log.read_text("utf-8", "replace").replace(dsn, "(dsn)").splitlines()[-LINES_SHOWN:]:
+            for line in log.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]:
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
             break
     return runs
@@ -265,17 +269,10 @@ MEANINGS = {
 
 def _how_to_go_on(until: str, folder: Path, incident: Path, clock: Clock, console: Console) -> None:
     following = PHASES[min(PHASES.index(until) + 1, len(PHASES) - 1)] if until in PHASES else PHASES[0]
-    options = [
-        "--incident",
-        str(incident),
-        "--ledger",
-        str(folder / "ledger.jsonl"),
-        "--now",
-        _instant(clock.now()),
-    ]
+    options = [f"--incident={incident}", f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(clock.now())}"]
     commands = [
         ["python", "-m", "recovery.embedded", str(folder / "clickhouse")],
-        ["pytest", "-m", following, "--clickhouse", f"chdb://{folder / 'clickhouse'}", *options],
+        ["pytest", "-m", following, f"--clickhouse=chdb://{folder / 'clickhouse'}", *options],
     ]
     console.print("Its services have stopped. To go on, serve the folder, or ask a phase:")
     for command in commands:

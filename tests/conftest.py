@@ -147,12 +147,12 @@ def broken(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> 
         case = Case(
             server.dsn, "default", folder, incident, {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
         )
-        case.edit(services=_services(services))
+        case.edit(services=rehearsed_services(services))
         Writer(lambda: connect(server.dsn), services, "fixed", rows=ROWS, seed=7).tick()
         yield case
 
 
-def _services(services: Services) -> dict[str, Any]:
+def rehearsed_services(services: Services) -> dict[str, Any]:
     return {
         "vercel": {"url": services.url, "project": SCENARIO["project"]},
         "git": {

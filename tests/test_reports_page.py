@@ -217,7 +217,7 @@ def test_an_action_tells_its_units_its_snapshot_and_the_way_back(ledger: Ledger)
     assert action is not None
     assert [unit.state for unit in action.units] == ["done", "done already", "done"]
     assert (action.state, action.rows, action.snapshot_rows) == ("done", 4, 28345)
-    assert "scripts/rollback.py --restore fills_before --execute" in told(ledger)
+    assert "python -m scripts.rollback --restore fills_before --execute" in told(ledger)
 
 
 def test_an_action_that_failed_and_was_resumed_is_told_by_the_run_that_did_it(ledger: Ledger) -> None:

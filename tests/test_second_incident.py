@@ -24,7 +24,7 @@ from rehearsal.services import Services
 from scripts.import_polymarket import main
 from tests.asking import ask
 from tests.conftest import PROJECT, Case, connect
-from tests.conftest import _services as services_of
+from tests.conftest import rehearsed_services as services_of
 from tests.polymarket_data import DATA, needs_data
 
 pytestmark = needs_data

@@ -13,7 +13,7 @@ from recovery.embedded import EmbeddedServer
 from rehearsal.clock import Clock
 from rehearsal.services import Services
 from tests.conftest import Case, connect
-from tests.conftest import _services as services_of
+from tests.conftest import rehearsed_services as services_of
 
 HERE = Path(__file__).parent / "incidents"
 INCIDENT = HERE / "2026-06-prices-of-zero.toml"

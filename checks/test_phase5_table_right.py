@@ -7,6 +7,7 @@ import pytest
 from recovery import action, census, fingerprint, snapshot
 from recovery.evidence import Evidence
 from recovery.incident import Incident
+from recovery.statements import quote
 from recovery.warehouse import Warehouse
 
 PHASE = "phase5"
@@ -36,21 +37,23 @@ def test_every_row_is_the_right_one(day: str, counted: census.Census, warehouse:
     """Each identity that the source knows is there, as the source says, and no other."""
     evidence.about = day
     evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
-    for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED):
+    for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED, census.MIXED):
         found = counted.count(kind, day=day)
         evidence.expect(f"identities {kind}", found, "==", 0)
         if found:
             evidence.note(f"{kind}, any day: {'; '.join(census.sample(warehouse, kind))}.")
 
 
-def test_no_identity_is_there_twice(counted: census.Census, evidence: Evidence) -> None:
+def test_no_identity_is_there_twice(counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """In no two partitions and under no two keys, in all affected partitions. Rows of equal key that a live writer
     added and that are not merged yet are one row."""
     doubled, spread = counted.count(of="doubled"), counted.count(of="spread")
     superseded = counted.count(census.CORRECTED, census.OUTVERSIONED)
     evidence.show(counted.answer, examined=counted.count(), doubled=doubled, spread=spread, superseded=superseded)
+    elsewhere = warehouse.ask("elsewhere", **census.parameters(warehouse))
+    evidence.show(elsewhere, examined=elsewhere.first["identities"], elsewhere=elsewhere.first["elsewhere"])
     evidence.expect("identities under two keys", doubled + superseded, "==", 0)
-    evidence.expect("identities in two partitions", spread, "==", 0)
+    evidence.expect("identities in two partitions", spread + elsewhere.first["elsewhere"], "==", 0)
 
 
 def test_a_test_subject_is_right(subject: str, counted: census.Census, incident: Incident, evidence: Evidence) -> None:
@@ -69,26 +72,28 @@ def test_a_test_subject_is_right(subject: str, counted: census.Census, incident:
 def test_every_orphan_is_accounted_for(
     counted: census.Census, incident: Incident, warehouse: Warehouse, place: action.Workplace, evidence: Evidence
 ) -> None:
-    """The orphans that the deduplication found are in quarantine, each with its content, or still in the table."""
+    """Each orphan of the snapshot that the deduplication took is, with the very same content, in quarantine or still in
+    the table."""
     done = action.last_done("deduplicate", place.ledger.lines())
-    here = counted.count(census.ORPHAN)
+    evidence.show(counted.answer, examined=counted.count(*census.OWNED), in_table=counted.count(census.ORPHAN))
     if done is None:
-        evidence.show(counted.answer, examined=counted.count(*census.OWNED), orphans=here)
         evidence.expect("deduplications in the ledger", 0, ">=", 1)
         evidence.note("Run pytest -m phase4 --execute.")
         return
     planned = done["plan"]["facts"]["classes"].get(census.ORPHAN, 0)
-    evidence.show(counted.answer, examined=counted.count(*census.OWNED), in_table=here, planned=planned)
-    kept_aside = 0
-    if warehouse.ask("quarantine_exists").first["result"]:
+    lost = planned
+    if planned and warehouse.ask("quarantine_exists").first["result"]:
+        names = {"table": quote(incident.table.database, done["snapshot"])}
+        answer = warehouse.ask("orphans_lost", names=names, **census.parameters(warehouse), shares=1)
         window = {"time_from": incident.window.start, "time_to": incident.window.end}
-        rows = warehouse.ask("quarantine_rows", **window)
         listed = warehouse.ask("quarantine_sample", **window, limit=10)
-        kept_aside = rows.first["identities"]
-        evidence.show(
-            rows, examined=kept_aside, in_quarantine=kept_aside, sample=[str(list(r.values())) for r in listed.rows]
-        )
-    evidence.expect("orphans in quarantine and in the table", kept_aside + here, "==", planned)
+        sample = [str(list(row.values())) for row in listed.rows]
+        evidence.show(answer, examined=answer.first["orphans"], orphans=answer.first["orphans"], in_quarantine=sample)
+        evidence.expect("orphans of the snapshot", answer.first["orphans"], "==", planned)
+        lost = answer.first["lost"]
+    elif incident.deduplicate.orphans == "keep":
+        lost = planned - counted.count(census.ORPHAN)
+    evidence.expect("orphans that are nowhere any more", lost, "==", 0)
 
 
 def test_everything_outside_the_window_is_untouched(

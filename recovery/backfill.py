@@ -9,6 +9,7 @@ from typing import Any
 from recovery import census
 from recovery.action import Plan, Unit, Workplace, last_done
 from recovery.errors import ActionFailed
+from recovery.statements import Write
 
 SAMPLED_GROUPS = 100_000
 WAIT_FOR_CLOCK_SECONDS = 5
@@ -22,12 +23,12 @@ class Backfill:
 
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse
-        full = incident.backfill.mode == "full"
         counted = census.Census.take(warehouse)
-        wanted = census.WITH_RIGHT_ROW if full else (census.MISSING, census.UNCORRECTED, census.DIFFERENT)
-        per_day = counted.per_day(*wanted)
+        done = last_done(self.name, place.ledger.lines())
+        full = is_full(place, counted)
+        per_day = counted.per_day(*wanted(full))
         rows = sum(per_day.values())
-        if last_done(self.name, place.ledger.lines()) and (full or not rows):
+        if done and not rows:
             return Plan(self.name, "every right row of the window is in the table; nothing to do", ())
         version = self._start_version(place)
         return Plan(
@@ -54,10 +55,13 @@ class Backfill:
         answer = place.warehouse.ask_again("backfill_left", **census.parameters(place.warehouse) | dict(unit.values))
         return int(answer.first["left"]) == 0
 
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        return [Write("backfill", values=census.parameters(place.warehouse) | dict(unit.values))]
+
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
-        values = census.parameters(place.warehouse) | dict(unit.values)
-        rows = int(place.warehouse.ask_again("backfill_left", **values).first["left"])
-        place.warehouse.write("backfill", label=label, **values)
+        (write,) = self.writes(place, unit)
+        rows = int(place.warehouse.ask_again("backfill_left", **write.values).first["left"])
+        place.warehouse.write(write.name, label=label, **write.values)
         return rows
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
@@ -72,18 +76,20 @@ class Backfill:
         window, warehouse = place.incident.window, place.warehouse
         span: dict[str, Any] = {"time_from": window.start, "time_to": window.end}
         source = warehouse.ask("source_rows", **span).first
-        wanted = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
+        count = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
         one_of = max(1, source["groups"] // SAMPLED_GROUPS)
-        step = max(1, math.ceil(source["groups"] / one_of / wanted))
+        step = max(1, math.ceil(source["groups"] / one_of / count))
         bounds = [r["bound"] for r in warehouse.ask("unit_bounds", **span, one_of=one_of, step=step).rows]
         low, high = warehouse.key_bounds
-        cuts = [low, *(bounds[: wanted - 1] if wanted > 1 else []), high]
+        size = bytes_per_row(place)
+        cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
         return [
             Unit(
                 label=f"source keys {shown_key(start)} to {shown_key(end)}",
                 kind="insert",
                 undo="restore the snapshot",
                 rows=rows // (len(cuts) - 1),
+                bytes=rows // (len(cuts) - 1) * size,
                 values={"key_from": start, "key_to": end, "since_version": since_version},
             )
             for start, end in itertools.pairwise(cuts)
@@ -103,6 +109,18 @@ class Backfill:
         )
 
 
+def is_full(place: Workplace, counted: census.Census) -> bool:
+    """Whether every right row is written again, as the mode "full" has it, once; and where a broken version is newer than
+    its correction, which is beaten only by writing the correction again."""
+    first = place.incident.backfill.mode == "full" and not last_done(Backfill.name, place.ledger.lines())
+    return first or counted.count(census.OUTVERSIONED) > 0
+
+
+def wanted(full: bool) -> tuple[str, ...]:
+    """The classes of identities whose right row the backfill inserts."""
+    return census.WITH_RIGHT_ROW if full else (census.MISSING, census.UNCORRECTED, census.DIFFERENT)
+
+
 def bytes_per_row(place: Workplace) -> int:
     """Compressed bytes of a row of the table, at least 1."""
     table = place.incident.table
@@ -113,13 +131,20 @@ def bytes_per_row(place: Workplace) -> int:
 
 def window_identities(counted: census.Census) -> int:
     """Identities that the table holds in the window and that this recovery answers for."""
-    outside = (census.OUTSIDE, census.OUTSIDE_BROKEN, census.FOREIGN, census.FOREIGN_BROKEN, census.MISSING)
+    outside = (
+        census.OUTSIDE,
+        census.OUTSIDE_BROKEN,
+        census.FOREIGN,
+        census.FOREIGN_BROKEN,
+        census.MIXED,
+        census.MISSING,
+    )
     return counted.count() - counted.count(*outside)
 
 
 def window_rows(counted: census.Census) -> int:
     """Rows that the table holds in the window and that this recovery answers for."""
-    outside = (census.OUTSIDE, census.OUTSIDE_BROKEN, census.FOREIGN, census.FOREIGN_BROKEN)
+    outside = (census.OUTSIDE, census.OUTSIDE_BROKEN, census.FOREIGN, census.FOREIGN_BROKEN, census.MIXED)
     return counted.count(of="rows") - counted.count(*outside, of="rows")
 
 

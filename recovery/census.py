@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
 # And the others.
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
 FOREIGN, FOREIGN_BROKEN = "foreign", "foreign_broken"
+MIXED = "mixed"  # rows of this recovery and of others under one identity
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,18 @@ class Census:
         """Of the window, or of another range [start, end)."""
         quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
         return cls(warehouse.ask("census", **parameters(warehouse, start, end)), quiet)
+
+    def once_backfilled(self) -> Self:
+        """What will be counted when every identity that has a right row holds it: missing ones clean, broken ones
+        corrected by a newer version. An estimate for a plan; a gate asks the server."""
+        becomes = {MISSING: CLEAN, UNCORRECTED: CORRECTED}
+        rows = [
+            row | {"class": becomes[row["class"]], "rows": row["rows"] + row["identities"]}
+            if row["class"] in becomes
+            else row
+            for row in self.answer.rows
+        ]
+        return replace(self, answer=replace(self.answer, rows=rows))
 
     def count(self, *classes: str, day: str | None = None, subject: int | None = None, of: str = "identities") -> int:
         """Identities (or `of` rows, broken_rows, good_rows, doubled, spread) in these classes; all classes if none."""

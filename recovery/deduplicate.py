@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from typing import Any
+import uuid
 
 from recovery import census, snapshot
 from recovery.action import Plan, Unit, Workplace, last_done
 from recovery.backfill import bytes_per_row, window_identities, window_rows
 from recovery.errors import StatementFailed
-from recovery.statements import Schema, quote
+from recovery.statements import Schema, Write, quote
 from recovery.warehouse import Answer, Warehouse
 
 SHARE_IDENTITIES = 10_000_000  # identities whose hashes one DELETE holds in memory
@@ -26,26 +25,39 @@ class Deduplicate:
     name = "deduplicate"
 
     def plan(self, place: Workplace) -> Plan:
+        return self.plan_for(place, census.Census.take(place.warehouse))
+
+    def plan_for(self, place: Workplace, counted: census.Census) -> Plan:
+        """The plan for a table that is as counted, now or once it is backfilled."""
         incident = place.incident
-        counted = census.Census.take(place.warehouse)
+        size = bytes_per_row(place)
         superseded = counted.count(census.CORRECTED, of="broken_rows")
         orphans = counted.count(census.ORPHAN) if incident.deduplicate.orphans == "quarantine" else 0
-        blocks = last_blocks(place)
+        blocks, held = last_blocks(place), bytes_of(place)
         merging = [p for p in incident.table.partitions if not self._is_merged(place, p, blocks[p])]
-        if not superseded and not orphans and last_done(self.name, place.ledger.lines()):
+        done = last_done(self.name, place.ledger.lines())
+        as_left = done is not None and done["plan"]["facts"]["window_rows_after"] == window_rows(counted)
+        if not superseded and not orphans and as_left:
             return Plan(self.name, "no superseded row, no orphan in the table, merged before; nothing to do", ())
         units: list[Unit] = []
         if orphans:
             units.append(
-                Unit(f"copy {orphans:,} orphans to {incident.table.quarantine}", "copy", "none needed", orphans)
+                Unit(
+                    f"copy {orphans:,} orphans to {incident.table.quarantine}",
+                    "copy",
+                    "none needed",
+                    orphans,
+                    bytes=orphans * size,
+                )
             )
             units.append(Unit(f"remove {orphans:,} orphans that are in quarantine", "quarantined", UNDO, orphans))
         shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
+        worklist = f"{incident.table.name}_superseded_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
         if superseded and incident.deduplicate.strategy == "delete":
             units += [
                 Unit(
                     f"remove superseded rows, share {share + 1} of {shares}", "superseded", UNDO, superseded // shares,
-                    {"share": share, "shares": shares},
+                    {"share": share, "shares": shares, "worklist": worklist},
                 )
                 for share in range(shares)
             ]  # fmt: skip
@@ -53,7 +65,7 @@ class Deduplicate:
         units += [
             Unit(
                 f"OPTIMIZE partition {partition} FINAL", "optimize", UNDO, 0,
-                {"partition": partition, "last_block": blocks[partition]},
+                {"partition": partition, "last_block": blocks[partition]}, held.get(partition, 0),
             )
             for partition in incident.table.partitions
             if superseded or orphans or not merging or partition in merging
@@ -67,7 +79,7 @@ class Deduplicate:
             ),
             units=tuple(units),
             rows=superseded + orphans,
-            bytes=rows * bytes_per_row(place),
+            bytes=rows * size,
             snapshot=tuple(incident.table.partitions),
             facts={
                 "classes": counted.classes(),
@@ -81,7 +93,14 @@ class Deduplicate:
 
     def refusals(self, place: Workplace) -> list[str]:
         counted = census.Census.take(place.warehouse)
-        kinds = (census.UNCORRECTED, census.MISSING, census.DIFFERENT, census.OUTVERSIONED, census.UNEXPECTED)
+        kinds = (
+            census.UNCORRECTED,
+            census.MISSING,
+            census.DIFFERENT,
+            census.OUTVERSIONED,
+            census.UNEXPECTED,
+            census.MIXED,
+        )
         return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
 
     def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
@@ -100,23 +119,43 @@ class Deduplicate:
                 return self._is_merged(place, unit.values["partition"], unit.values["last_block"])
         raise ValueError(f"no such unit: {unit.kind}")
 
-    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
-        warehouse = place.warehouse
-        values = census.parameters(warehouse) | {"shares": 1} | dict(unit.values)
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        """Superseded identities are listed in a table of their own first: the DELETE does not read the table that it
+        changes, for a mutation whose subquery does can wait for itself."""
+        values = census.parameters(place.warehouse) | {"shares": 1} | dict(unit.values)
+        worklist = unit.values.get("worklist")
+        names = (
+            dict.fromkeys(("worklist", "own_table"), quote(place.incident.table.database, worklist)) if worklist else {}
+        )
         match unit.kind:
             case "copy":
-                rows = 0  # they are counted when they leave the table
-                warehouse.write("quarantine_create", label=f"{label}-create")
-                warehouse.write("quarantine_copy", label=label, **values)
+                return [Write("quarantine_create", part="-create"), Write("quarantine_copy", values=values)]
             case "quarantined":
-                rows = int(warehouse.ask_again("quarantined_left", **values).first["left"])
-                warehouse.write("quarantined_delete", label=label, **values)
+                return [Write("quarantined_delete", values=values)]
             case "superseded":
-                rows = self._superseded(place, unit)
-                self._remove_listed(place, values, label)
-            case _:
-                rows = 0
-                self._optimize(place, unit.values["partition"], label)
+                return [
+                    Write("drop_table", names, part="-drop"),
+                    Write("superseded_create", names, part="-create"),
+                    Write("superseded_list", names, values, "-list"),
+                    Write("superseded_delete", names, values),
+                    Write("drop_table", names, part="-done"),
+                ]
+            case "optimize":
+                return [Write("optimize", {"partition": snapshot.partition_id(unit.values["partition"])})]
+        raise ValueError(f"no such unit: {unit.kind}")
+
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
+        writes = self.writes(place, unit)
+        if unit.kind == "optimize":
+            self._optimize(place, writes[0], label)
+            return 0
+        rows = 0  # copied orphans are counted when they leave the table
+        if unit.kind == "quarantined":
+            rows = int(place.warehouse.ask_again("quarantined_left", **writes[0].values).first["left"])
+        elif unit.kind == "superseded":
+            rows = self._superseded(place, unit)
+        for write in writes:
+            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
         return rows
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
@@ -136,20 +175,6 @@ class Deduplicate:
         answer = place.warehouse.ask_again("superseded_left", **census.parameters(place.warehouse) | dict(unit.values))
         return sum(int(row["left"]) for row in answer.rows if row["share"] == unit.values["share"])
 
-    def _remove_listed(self, place: Workplace, values: Mapping[str, Any], label: str) -> None:
-        """List the superseded identities in a table of their own, then remove their broken rows.
-
-        The DELETE does not read the table that it changes: a mutation whose subquery does can wait for itself.
-        """
-        table = place.incident.table
-        names = {"worklist": quote(table.database, f"{table.name}_superseded")}
-        names["own_table"] = names["worklist"]
-        place.warehouse.write("drop_table", label=f"{label}-drop", names=names)
-        place.warehouse.write("superseded_create", label=f"{label}-create", names=names)
-        place.warehouse.write("superseded_list", label=f"{label}-list", names=names, **values)
-        place.warehouse.write("superseded_delete", label=label, names=names, **values)
-        place.warehouse.write("drop_table", label=f"{label}-done", names=names)
-
     def _is_merged(self, place: Workplace, partition: str, last_block: int) -> bool:
         """Few parts up to `last_block`, no deleted row on disk, each key once in the window: what OPTIMIZE is for."""
         values = census.parameters(place.warehouse) | {"partitions": [partition]}
@@ -158,16 +183,16 @@ class Deduplicate:
         few = parts["parts"] <= place.incident.deduplicate.max_parts and not parts["with_hidden_rows"]
         return bool(few and rows["rows"] == rows["merged"])
 
-    def _optimize(self, place: Workplace, partition: str, label: str) -> None:
-        names = {"partition": snapshot.partition_id(partition)}
+    def _optimize(self, place: Workplace, write: Write, label: str) -> None:
         for second in range(PATIENCE_SECONDS):
             try:
-                place.warehouse.write("optimize", label=f"{label}-{second}", names=names)
+                place.warehouse.write(write.name, label=f"{label}-{second}", names=write.names)
                 return
             except StatementFailed as error:
                 if error.code != CANNOT_MERGE_NOW:
                     raise
             place.sleep(1)
+        partition = write.names["partition"]
         raise StatementFailed(f"partition {partition} could not be merged for {PATIENCE_SECONDS} s", CANNOT_MERGE_NOW)
 
 
@@ -177,6 +202,13 @@ def last_blocks(place: Workplace) -> dict[str, int]:
     parts = place.warehouse.ask_again("partitions", database=table.database, table=table.name).rows
     held = {row["partition_id"]: int(row["last_block"]) for row in parts}
     return {partition: held.get(partition, 0) for partition in table.partitions}
+
+
+def bytes_of(place: Workplace) -> dict[str, int]:
+    """Bytes on disk of each partition of the table."""
+    table = place.incident.table
+    parts = place.warehouse.ask_again("partitions", database=table.database, table=table.name).rows
+    return {row["partition_id"]: int(row["bytes"]) for row in parts}
 
 
 def parts_up_to(warehouse: Warehouse, partition: str, last_block: int) -> Answer:

@@ -14,6 +14,7 @@ import stamina
 from recovery.action import Plan, Unit, Workplace
 from recovery.errors import ActionFailed, ServiceUnreachable
 from recovery.incident import Incident
+from recovery.statements import Write
 from recovery.warehouse import Answer, Warehouse
 
 TIMEOUT_SECONDS = 30
@@ -151,6 +152,9 @@ class Deploy:
         if unit.kind == "live" or live is None:
             return has_fix
         return has_fix and self._updated(place, live)
+
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        return []
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
         git = place.incident.services.git

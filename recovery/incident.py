@@ -136,8 +136,11 @@ class Source(_Part):
 
 
 class Backfill(_Part):
+    """`accepted_views` names the materialized views that may get the backfilled rows a second time."""
+
     mode: Literal["missing", "full"]
     unit_rows: Positive
+    accepted_views: Annotated[list[Text], Distinct] = []
 
 
 class Deduplicate(_Part):

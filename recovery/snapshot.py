@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from recovery import fingerprint, statements
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
+from recovery.statements import Write
 from recovery.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -27,14 +30,9 @@ def take(place: Workplace, name: str, partitions: Sequence[str]) -> Line:
     warehouse = place.warehouse
     place.tell(f"snapshot: {', '.join(partitions)} into {name}")
     _drop(warehouse, name)
-    names = {"snapshot": _table(warehouse, name)}
-    warehouse.write("snapshot_create", label=_label("create"), names=names)
     held = {row["partition_id"] for row in warehouse.ask_again("rows_of").rows}
-    for partition in partitions:
-        if partition in held:
-            warehouse.write(
-                "snapshot_attach", label=_label("attach"), names={**names, "partition": partition_id(partition)}
-            )
+    for write in writes(warehouse, name, [partition for partition in partitions if partition in held]):
+        warehouse.write(write.name, label=_label(write.part), names=write.names)
     warehouse.forget()
     source, copy = (
         settled(place, fingerprint.ask(warehouse).rows),
@@ -49,28 +47,45 @@ def take(place: Workplace, name: str, partitions: Sequence[str]) -> Line:
     )  # fmt: skip
 
 
-def restore(place: Workplace, taken: Line) -> Line:
-    """Bring the partitions of a snapshot back, carry over what others wrote outside the window since, and prove it."""
-    warehouse, name = place.warehouse, taken["name"]
-    partitions = list(taken["partitions"])
+def writes(warehouse: Warehouse, name: str, partitions: Sequence[str]) -> list[Write]:
+    """The statements that copy partitions into table `name`."""
     names = {"snapshot": _table(warehouse, name)}
-    held = {row["partition_id"] for row in warehouse.ask_again("rows_of", names={"table": names["snapshot"]}).rows}
-    if not set(partitions) <= held:
-        raise ActionFailed(f"the snapshot {name} does not hold {', '.join(partitions)}; nothing was changed")
+    attached = [Write("snapshot_attach", {**names, "partition": partition_id(p)}, part="attach") for p in partitions]
+    return [Write("snapshot_create", names, part="create"), *attached]
+
+
+def restore(place: Workplace, taken: Line) -> Line:
+    """Bring the rows of the window back as a snapshot has them, and prove it.
+
+    Rows outside the window are never touched, so whatever others write there meanwhile stays. Until the rows are back,
+    readers miss those of the window. Interrupted, it is begun again: the state before it is kept in a snapshot too.
+    """
+    with FileLock(f"{place.ledger.path}.action", timeout=0):
+        return _restore(place, taken)
+
+
+def _restore(place: Workplace, taken: Line) -> Line:
+    warehouse, name = place.warehouse, taken["name"]
+    if not is_there(warehouse, taken):
+        raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
     warehouse.forget()
     before = fingerprint.of_window(warehouse)
-    current = name_of(place, "restore", uuid.uuid4().hex[:8])
-    take(place, current, partitions)
-    for partition in partitions:
-        warehouse.write(
-            "restore_partition", label=_label("restore"), names={**names, "partition": partition_id(partition)}
-        )
-    carried = _carry_over(warehouse, names["snapshot"], _table(warehouse, current), partitions)
+    outside = [row for row in settled(place, fingerprint.ask(warehouse).rows) if not row["in_window"]]
+    kept = name_of(place, "restore", uuid.uuid4().hex[:8])
+    take(place, kept, list(warehouse.incident.table.partitions))
+    place.ledger.append(
+        "restoring", run=place.run, snapshot=name, kept=kept, before=before, now=place.now().isoformat()
+    )
+    values, names = _range(warehouse), {"snapshot": _table(warehouse, name)}
+    warehouse.write("restore_remove", label=_label("restore-remove"), **values)
+    warehouse.write("restore_insert", label=_label("restore-insert"), names=names, **values)
     warehouse.forget()
     after = fingerprint.of_window(warehouse)
-    if after != taken["window"]:
+    now_outside = [row for row in settled(place, fingerprint.ask(warehouse).rows) if not row["in_window"]]
+    if after != taken["window"] or now_outside != outside:
+        where = "inside" if after != taken["window"] else "outside"
         raise ActionFailed(
-            f"the window does not equal the snapshot {name} after the restore; the state before is in {current}"
+            f"after the restore of {name} the rows {where} the window are not as they should be; the state before it is in {kept}"
         )
     undoes = {
         line["action"]
@@ -78,32 +93,26 @@ def restore(place: Workplace, taken: Line) -> Line:
         if line["kind"] == "started" and (line["snapshot"] == name or line["seq"] > taken["seq"])
     }
     return place.ledger.append(
-        "restored", run=place.run, snapshot=name, before=before, after=after, carried=carried,
-        kept=current, undoes=sorted(undoes), now=place.now().isoformat(),
+        "restored", run=place.run, snapshot=name, before=before, after=after, kept=kept,
+        undoes=sorted(undoes), now=place.now().isoformat(),
     )  # fmt: skip
 
 
-def later_rows(warehouse: Warehouse, taken: Line) -> int:
-    """Rows that others wrote outside the window since the snapshot, which a restore carries over."""
-    table = warehouse.incident.table
-    names = {"snapshot": _table(warehouse, taken["name"]), "current": statements.quote(table.database, table.name)}
-    return int(
-        warehouse.ask_again("carry_over_rows", names=names, **_range(warehouse, taken["partitions"])).first["rows"]
-    )
+def is_there(warehouse: Warehouse, taken: Line) -> bool:
+    """Whether the server still has the snapshot."""
+    return bool(warehouse.ask_again("table", database=warehouse.incident.table.database, table=taken["name"]).rows)
 
 
-def _carry_over(warehouse: Warehouse, snapshot: str, current: str, partitions: Sequence[str]) -> int:
-    names = {"snapshot": snapshot, "current": current}
-    values = _range(warehouse, partitions)
-    rows = int(warehouse.ask_again("carry_over_rows", names=names, **values).first["rows"])
-    if rows:
-        warehouse.write("carry_over", label=_label("carry-over"), names=names, **values)
-    return rows
+def window_rows(warehouse: Warehouse, table: str | None = None) -> int:
+    """Rows of the window, in the table or in a snapshot."""
+    names = {"table": _table(warehouse, table)} if table else {}
+    return int(warehouse.ask_again("window_rows", names=names, **_range(warehouse)).first["rows"])
 
 
-def _range(warehouse: Warehouse, partitions: Sequence[str]) -> dict[str, Any]:
+def _range(warehouse: Warehouse) -> dict[str, Any]:
     window = warehouse.incident.window
-    return {"partitions": list(partitions), "time_from": window.start, "time_to": window.end}
+    partitions = list(warehouse.incident.table.partitions)
+    return {"partitions": partitions, "time_from": window.start, "time_to": window.end}
 
 
 def settled(place: Workplace, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -10,17 +10,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from string import Template
-from typing import Self
+from typing import Any, Self
 
 from recovery.errors import IncidentError
 from recovery.incident import NAME, Incident
 
+PLAIN = re.compile(r"(Replicated|Shared)?MergeTree")  # the engines that know no FINAL, for they keep all rows
 FOLDER = Path(__file__).parent / "sql"
-FRAGMENTS = ("identities", "lacking", "broken_identities", "orphans", "quarantined", "later")
+FRAGMENTS = ("identities", "lacking", "broken_identities", "orphans", "quarantined")
+
+
+@dataclass(frozen=True)
+class Write:
+    """One writing statement: its file, and the quoted names and the values that it is composed with. `part` is what its
+    query id adds to that of its unit."""
+
+    name: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,23 +106,36 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     version = schema.column(table.version)
     return {
         "table": quote(table.database, table.name),
+        "live": quote(table.database, table.name),
         "quarantine": quote(table.database, table.quarantine),
         "source": quote(table.database, source.table),
+        "final": "" if PLAIN.fullmatch(schema.engine) else "FINAL",
         "identity": _listed(table.identity),
         "content": _listed(c.name for c in content),
         "stored": _listed(c.name for c in schema.stored()),
         "sorting_key": schema.sorting_key or "tuple()",
+        "partition_key": partition_expression(schema, table.version),
         "version": quote(table.version),
         "version_now": (version.default if version else "") or "0",
         "time": quote(table.time),
         "subject": quote(table.subject),
-        "owned": f"({table.owned})",
-        "broken": f"({table.broken})",
+        "owned": f"ifNull(({table.owned}), 0)",
+        "broken": f"ifNull(({table.broken}), 0)",
         "key": quote(source.key),
         "group": quote(source.group),
         "source_time": quote(source.time),
         "right": f"SELECT {typed} FROM (\n{incident.right_rows}\n)",
     }
+
+
+def partition_expression(schema: Schema, version: str) -> str:
+    """The partition key on the columns that a right row has: computed columns as what they are computed from; tuple()
+    where there is no key, or one by the version, which a row only gets when it is written."""
+    key = schema.partition_key or "tuple()"
+    for column in schema.columns:
+        if column not in schema.stored():
+            key = re.sub(rf"\b{re.escape(column.name)}\b", f"({column.default})".replace("\\", r"\\"), key)
+    return "tuple()" if re.search(rf"\b{re.escape(version)}\b", key) else key
 
 
 def compose(name: str, known: Mapping[str, str], **extra: str) -> str:

@@ -25,7 +25,7 @@ from recovery import statements
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, UsageError
 from recovery.incident import Incident
-from recovery.statements import Column, Schema
+from recovery.statements import Column, Schema, Write
 
 OLDEST_SERVER = (25, 3)
 TIMEOUT_SECONDS = 24 * 3600
@@ -51,6 +51,11 @@ WRITE_SETTINGS: Mapping[str, str | int] = {
     "async_insert": 0,
     "optimize_throw_if_noop": 1,
     "allow_nondeterministic_mutations": 1,
+}
+# And with these where the server knows them: there they decide alone, and insert_deduplicate = 0 does nothing (measured on 26.9).
+NEWER_WRITE_SETTINGS: Mapping[str, str | int] = {
+    "deduplicate_insert": "disable",
+    "deduplicate_insert_select": "disable",
 }
 READ_ONLY = 2
 # What the driver puts around the server's own words.
@@ -174,10 +179,12 @@ class Warehouse:
         sql, bound = self._composed(name, names, parameters)
         started, clock = datetime.now(UTC), time.monotonic()
         try:
+            known = self._writer.server_settings
+            newer = {key: value for key, value in NEWER_WRITE_SETTINGS.items() if key in known}
             self._writer.command(
                 sql,
                 parameters=_bound(bound) or None,
-                settings={**WRITE_SETTINGS, "log_comment": label, "query_id": label},
+                settings={**WRITE_SETTINGS, **newer, "log_comment": label, "query_id": label},
             )
         except ClickHouseError as error:
             raise _explained(error, name, self.dsn) from None
@@ -185,6 +192,11 @@ class Warehouse:
             statement=name, sql=sql, parameters=_bound(bound), query_id=label, server=self.dsn.shown,
             started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
         )  # fmt: skip
+
+    def composed(self, write: Write) -> tuple[str, dict[str, Any]]:
+        """A writing statement as `write` would execute it, and its parameters as ClickHouse would get them."""
+        sql, bound = self._composed(write.name, write.names, write.values)
+        return sql, _bound(bound)
 
     @cached_property
     def schema(self) -> Schema:
@@ -223,6 +235,13 @@ class Warehouse:
         if faults:
             raise IncidentError(faults)
         facts = self._query("table", statements.text("table"), {"database": table.database, "table": table.name}).first
+        if not facts["engine"].endswith("MergeTree"):
+            raise IncidentError(
+                [
+                    f"{where}: table.name = {table.name!r}: its engine is {facts['engine']}, which has no parts and no versions; "
+                    "name a table of the MergeTree family that holds the rows (of a Distributed one, the local table)."
+                ]
+            )
         key_type = next(c.type for c in source_columns if c.name == source.key)
         schema = Schema(columns=columns, key_type=key_type, **facts)
         self._check_statement(schema)

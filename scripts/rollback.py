@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
         with warehouse.Warehouse(about, dsn, writable=options.execute) as store:
             place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: datetime.now(UTC))
             taken = [line for line in ledger.lines() if line["kind"] == "snapshot"]
-            held = [line for line in taken if _is_there(store, line)]
+            held = [line for line in taken if snapshot.is_there(store, line)]
             if options.restore:
                 return _restore(place, held, options.restore, options.execute)
             _list(store, taken, held)
@@ -62,7 +62,7 @@ def _list(store: warehouse.Warehouse, taken: list[Line], held: list[Line]) -> No
             continue
         print(
             f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}; "
-            f"{snapshot.later_rows(store, line):,} rows that others wrote outside the window since would be carried over"
+            f"{snapshot.window_rows(store, line['name']):,} rows of the window then, {snapshot.window_rows(store):,} now"
         )
 
 
@@ -71,25 +71,19 @@ def _restore(place: Workplace, held: list[Line], name: str, execute: bool) -> in
     if line is None:
         names = ", ".join(line["name"] for line in held) or "none"
         raise UsageError(f"{name} is no snapshot of this incident on this server; there are: {names}.")
-    later = snapshot.later_rows(place.warehouse, line)
-    partitions = ", ".join(line["partitions"])
+    then, now = snapshot.window_rows(place.warehouse, name), snapshot.window_rows(place.warehouse)
     if not execute:
         print(
-            f"restore would put back {line['rows']:,} rows of {partitions} as of {line['now'][:19]} UTC, carry over {later:,} "
-            "later rows outside the window, and undo what was written inside it since; pass --execute to do it."
+            f"restore would put back the {then:,} rows that the window held at {line['now'][:19]} UTC in place of the "
+            f"{now:,} that it holds now; rows outside the window are not touched. Pass --execute to do it."
         )
         return 0
     done = snapshot.restore(place, line)
     print(
-        f"Restored {partitions} from {name}: the window equals the snapshot, {done['carried']:,} later rows were carried "
-        f"over; the state before the restore is kept in {done['kept']} ({who()})."
+        f"Restored: the window equals {name} ({then:,} rows), nothing outside it was touched; the state before the restore "
+        f"is kept in {done['kept']} ({who()})."
     )
     return 0
-
-
-def _is_there(store: warehouse.Warehouse, line: Line) -> bool:
-    table = {"database": store.incident.table.database, "table": line["name"]}
-    return bool(store.ask_again("table", **table).rows)
 
 
 if __name__ == "__main__":

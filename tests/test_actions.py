@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from filelock import FileLock
 
-from recovery import action, census, gate
+from recovery import action, census, fingerprint, gate, snapshot
 from recovery.action import Workplace
 from recovery.actions import ACTIONS
-from recovery.errors import ActionFailed, StatementFailed
+from recovery.errors import ActionFailed, GateClosed, StatementFailed
 from recovery.incident import load
 from recovery.phases import BY_NAME
 from recovery.warehouse import Dsn, Warehouse
@@ -118,6 +120,52 @@ def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overr
     assert case.fingerprint() == there
 
 
+def test_an_action_looks_at_the_server_anew_whatever_the_run_was_answered_before(case: Case) -> None:
+    prove(case, "preflight", "phase1")
+    with Warehouse(load(case.incident), case.dsn, writable=True) as warehouse:
+        fingerprint.of_window(warehouse)
+        census.Census.take(warehouse)
+        case.command(
+            f"INSERT INTO {FILLS} SELECT * REPLACE(usdc_delta + 1000 AS usdc_delta, _version + 1 AS _version) "
+            f"FROM (SELECT * FROM {FILLS} WHERE toDate(event_time) = '2026-01-20' AND condition_id != '' LIMIT 1)"
+        )
+        with pytest.raises(GateClosed, match="the window was written to, not by this suite"):
+            act(case, "phase2", warehouse)
+
+
+def test_two_runs_with_one_ledger_do_not_act_at_once(case: Case) -> None:
+    prove(case, "preflight", "phase1")
+    with (
+        FileLock(f"{case.ledger.path}.action"),
+        Warehouse(load(case.incident), case.dsn, writable=True) as warehouse,
+        pytest.raises(GateClosed, match="another run acts with the ledger"),
+    ):
+        act(case, "phase2", warehouse)
+
+
+def test_a_restore_that_is_interrupted_is_begun_again_and_loses_nothing(case: Case) -> None:
+    prove(case, "preflight", "phase1")
+    assert case.pytest("phase2", "--execute") == 0, case.output
+    (taken,) = case.lines("snapshot")
+    case.command(
+        f"INSERT INTO {FILLS} SELECT * REPLACE(concat('later', fill_id) AS fill_id) "
+        f"FROM {FILLS} WHERE event_time >= '2026-02-02 05:00:00' LIMIT 3"
+    )
+    breaking = Interrupting(
+        load(case.incident), case.dsn, writable=True, statement="restore_insert", after=False, error=StatementFailed
+    )
+    for warehouse in (breaking, Warehouse(load(case.incident), case.dsn, writable=True)):
+        with warehouse:
+            place = Workplace(
+                warehouse.incident, warehouse, case.ledger, "run", lambda: case.now, tell=lambda line: None
+            )
+            with nullcontext() if warehouse is not breaking else pytest.raises(StatementFailed):
+                snapshot.restore(place, taken)
+    assert case.value(f"SELECT count() FROM {FILLS} WHERE startsWith(fill_id, 'later')") == 3
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        assert fingerprint.of_window(warehouse) == taken["window"]
+
+
 def test_a_runner_that_is_killed_leaves_a_whole_ledger_and_is_followed_by_one_that_finishes(case: Case) -> None:
     case.edit(backfill={"mode": "full", "unit_rows": 400})
     prove(case, "preflight", "phase1")
@@ -207,7 +255,7 @@ def test_a_snapshot_brings_the_state_before_an_action_back(
         assert rollback.main([*given, "--restore", "nothing"]) == 4
         assert rollback.main([*given, "--restore", name]) == 0
         assert case.fingerprint() != before
-        assert "pass --execute" in capsys.readouterr().out
+        assert "Pass --execute" in capsys.readouterr().out
         assert rollback.main([*given, "--restore", name, "--execute"]) == 0
     assert case.value(f"SELECT count() FROM {FILLS} FINAL") == rows + 3
     case.command(f"ALTER TABLE {FILLS} DELETE WHERE startsWith(fill_id, 'later')")

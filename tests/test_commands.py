@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recovery.errors import UsageError
+from recovery import warehouse
+from recovery.errors import ServerUnreachable, UsageError
 from recovery.incident import load
 from recovery.warehouse import Warehouse
 from tests.conftest import Case
@@ -145,6 +146,25 @@ def test_a_wrong_password_is_said_and_not_shown(broken: Case) -> None:
     assert broken.pytest("phase3", "--clickhouse", dsn) == 13
     assert "refused the login" in broken.output
     assert "a-wrong-secret" not in broken.output
+
+
+def test_names_that_the_table_lacks_are_all_said_before_anything_is_asked(broken: Case, tmp_path: Path) -> None:
+    case = broken.clone(tmp_path)
+    case.edit(table={"subject": "walet"}, source={"table": "no_such_table"})
+    assert case.pytest("phase3") == 4
+    said = " ".join(case.output.split())
+    assert "table.subject = 'walet': pm_canonical_fills_v4 has no such column; it has fill_id" in said
+    assert "source.table = 'no_such_table'" in said
+    assert not case.lines("run")
+
+
+def test_a_server_older_than_supported_is_refused_in_words(broken: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warehouse, "OLDEST_SERVER", (99, 1))
+    with (
+        Warehouse(load(broken.incident), broken.dsn) as old,
+        pytest.raises(ServerUnreachable, match=r"the oldest supported one is 99\.1"),
+    ):
+        _ = old.server
 
 
 def test_nothing_selected_is_5(broken: Case) -> None:

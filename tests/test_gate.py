@@ -404,11 +404,9 @@ def test_a_later_run_that_did_not_end_replaces_a_good_one(refuse: Refuse) -> Non
 
 def test_evidence_that_was_given_for_another_phase_of_the_run_does_not_count(refuse: Refuse) -> None:
     lines = up_to_phase1()
-    the([line for line in lines if line.get("run") == "run of phase1"], "test_the_writer_stores_right_rows").update(
-        phases=["phase5"]
-    )
+    the(lines, "test_the_writer_stores_right_rows[phase1]").update(phases=["phase5"])
     assert refuse(lines, BACKFILL, state=BEFORE) == [
-        "phase1: test_the_writer_stores_right_rows was not asked; run pytest -m phase1"
+        "phase1: test_the_writer_stores_right_rows[phase1] was not asked; run pytest -m phase1"
     ]
 
 
@@ -450,8 +448,12 @@ def logged(phase: str, ask: Callable[[Evidence], None], check: str, fingerprint:
 
 @pytest.fixture
 def warehouse() -> Any:
-    nothing = Answer("sample", "", {}, "q" * 36, "", "", 0.0, 0, 0, [])
-    return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=lambda *_, **__: nothing)
+    rows = {"quarantine_exists": [{"result": 0}], "elsewhere": [{"identities": 1, "elsewhere": 0}]}
+
+    def ask(name: str, **_: Any) -> Answer:
+        return Answer(name, "", {}, "q" * 36, "", "", 0.0, 0, 0, rows.get(name, []))
+
+    return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=ask)
 
 
 def place_after(action: str, **facts: Any) -> Any:
@@ -495,22 +497,24 @@ def test_the_numbers_of_january_are_no_go_as_evidence_of_phase_3(refuse: Refuse,
     ]
 
 
-def test_230_million_rows_are_no_go_where_the_plan_and_the_ledger_know_96(refuse: Refuse) -> None:
+def test_230_million_rows_are_no_go_where_the_plan_and_the_ledger_know_96(refuse: Refuse, warehouse: Any) -> None:
     baseline = {
         "plan": {
             "facts": {
                 "window_identities_before": INCIDENT.plan.rows_after,
                 "window_rows_before": INCIDENT.plan.rows_after,
                 "classes": {},
+                "per_day": {},
+                "start_version": 1,
             }
         }
     }
     census = counted(("2026-01-17", CLEAN, 230 * MILLION, 230 * MILLION, 0, 0))
     ask = phase3_checks.test_the_row_ratio_is_explained
-    found = logged("phase3", lambda e: ask(census, baseline, INCIDENT, e), ask.__name__, FILLED)
+    found = logged("phase3", lambda e: ask(census, baseline, INCIDENT, warehouse, e), ask.__name__, FILLED)
     assert refuse(ticked("phase3", FILLED, found), AFTER_3) == [
-        "phase3: test_the_row_ratio_is_explained is NO-GO: identities of the window 230,000,000, allowed 96,000,000; "
-        "run pytest -m phase3"
+        "phase3: test_the_row_ratio_is_explained is NO-GO: identities of the window, those set aside among them "
+        "230,000,000, allowed <= 96,000,000; run pytest -m phase3"
     ]
 
 
@@ -533,7 +537,7 @@ def test_the_numbers_of_january_are_no_go_as_evidence_of_phase_5(refuse: Refuse,
     census = counted(("2026-01-17", CLEAN, 96 * MILLION, 96 * MILLION + left, 0, left))
     assert census.count(of="rows") == 175 * MILLION
     twice = phase5_checks.test_no_identity_is_there_twice
-    found = logged("phase5", lambda e: twice(census, e), twice.__name__, CLEANED)
+    found = logged("phase5", lambda e: twice(census, warehouse, e), twice.__name__, CLEANED)
     assert refuse(ticked("phase5", CLEANED, found), AFTER_5, state=CLEANED) == [
         "phase5: test_no_identity_is_there_twice is NO-GO: identities under two keys 79,000,000, allowed 0; "
         "run pytest -m phase5"

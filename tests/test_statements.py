@@ -85,8 +85,8 @@ def test_no_word_is_called_as_a_fragment_which_it_would_hide() -> None:
 
 
 def test_the_incidents_conditions_stand_in_brackets() -> None:
-    assert WORDS["broken"] == "(condition_id = '')"
-    assert WORDS["owned"] == "(source = 'clob')"
+    assert WORDS["broken"] == "ifNull((condition_id = ''), 0)"
+    assert WORDS["owned"] == "ifNull((source = 'clob'), 0)"
 
 
 def test_the_words_are_quoted_names() -> None:

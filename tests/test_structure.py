@@ -187,7 +187,10 @@ def check_functions() -> Iterator[tuple[str, str]]:
         of_module = [mark.name for mark in (marks if isinstance(marks, list) else [marks])]
         for name, function in vars(module).items():
             if name.startswith("test_") and getattr(function, "__module__", "") == module.__name__:
-                for mark in {*of_module, *(mark.name for mark in getattr(function, "pytestmark", []))}:
+                of_function = list(getattr(function, "pytestmark", []))
+                asked = [set_ for mark in of_function if mark.name == "parametrize" for set_ in mark.args[1]]
+                of_parameters = [mark.name for set_ in asked for mark in set_.marks]
+                for mark in {*of_module, *(mark.name for mark in of_function), *of_parameters}:
                     yield mark, name
 
 
@@ -213,7 +216,9 @@ def test_a_check_that_is_asked_per_something_takes_it() -> None:
                 if isinstance(node, ast.FunctionDef) and node.name == check.name
                 for argument in node.args.args
             }
-            assert arguments & {"day", "clean_day", "partition", "subject"} == ({check.per} if check.per else set())
+            assert arguments & {"phase", "day", "clean_day", "partition", "subject"} == (
+                {check.per} if check.per else set()
+            )
 
 
 # Size

@@ -3,8 +3,8 @@ SELECT
     toString(toDate(${time}, 'UTC')) AS day,
     ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS in_window,
     count() AS rows,
-    toString(sum(toUInt128(sipHash64(${content})))) AS hash
-FROM ${table} FINAL
+    toString(sum(toUInt128(sipHash64(tuple(${content}))))) AS hash
+FROM ${table} ${final}
 WHERE _partition_id IN {partitions:Array(String)}
-GROUP BY day, in_window
-ORDER BY day, in_window
+GROUP BY 1, 2
+ORDER BY 1, 2

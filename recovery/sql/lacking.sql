@@ -3,7 +3,7 @@
 SELECT unit.*
 FROM
 (
-    SELECT sipHash128(${content}) AS stored_hash
+    SELECT sipHash128(tuple(${content})) AS stored_hash
     FROM ${table}
     WHERE _partition_id IN {partitions:Array(String)}
       AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
@@ -12,6 +12,6 @@ FROM
 ) AS stored
 RIGHT ANTI JOIN
 (
-    SELECT *, sipHash128(${content}) AS right_hash
+    SELECT *, sipHash128(tuple(${content})) AS right_hash
     FROM (${right})
 ) AS unit ON stored.stored_hash = unit.right_hash

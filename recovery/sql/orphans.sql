@@ -4,4 +4,4 @@ FROM ${table}
 WHERE _partition_id IN {partitions:Array(String)}
   AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
   AND ${owned} AND ${broken}
-  AND sipHash128(${identity}) IN (SELECT id FROM (${broken_identities}) WHERE good_rows = 0)
+  AND sipHash128(tuple(${identity})) IN (SELECT id FROM (${broken_identities}) WHERE good_rows = 0)

@@ -2,4 +2,4 @@
 INSERT INTO ${quarantine} (${stored})
 SELECT ${stored}
 FROM (${orphans})
-WHERE sipHash128(${content}) NOT IN (SELECT sipHash128(${content}) FROM ${quarantine})
+WHERE sipHash128(tuple(${content})) NOT IN (SELECT sipHash128(tuple(${content})) FROM ${quarantine})

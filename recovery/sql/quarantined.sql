@@ -2,4 +2,4 @@
 _partition_id IN {partitions:Array(String)}
   AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
   AND ${owned} AND ${broken}
-  AND sipHash128(${content}) IN (SELECT sipHash128(${content}) FROM ${quarantine})
+  AND sipHash128(tuple(${content})) IN (SELECT sipHash128(tuple(${content})) FROM ${quarantine})

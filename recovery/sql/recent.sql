@@ -1,8 +1,8 @@
--- Is the writer right now? Rows it owns since a moment, and how many of them are broken.
+-- Is the writer right now? Rows it owns since a moment, how many of them are broken, and how many are later than now.
 SELECT
-    count() AS total,
-    countIf(${broken}) AS broken
+    countIf(${time} <= {now:DateTime('UTC')}) AS total,
+    countIf(${broken}) AS broken,
+    countIf(${time} > {now:DateTime('UTC')} + INTERVAL 5 MINUTE) AS later
 FROM ${table}
 WHERE ${owned}
   AND ${time} >= {since:DateTime('UTC')}
-  AND ${time} <= {now:DateTime('UTC')}

@@ -2,7 +2,7 @@
 SELECT ${identity}
 FROM ${table}
 WHERE _partition_id IN {partitions:Array(String)}
-  AND sipHash128(${identity}) IN
+  AND sipHash128(tuple(${identity})) IN
   (
       SELECT id FROM (${identities}) WHERE class = {class:String} ORDER BY id LIMIT {limit:UInt32}
   )

@@ -3,5 +3,5 @@ SELECT toString(toDate(${time}, 'UTC')) AS day, countIf(${broken}) AS broken, co
 FROM ${table}
 WHERE ${owned}
   AND NOT (${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')})
-GROUP BY day
-ORDER BY broken DESC, day
+GROUP BY 1
+ORDER BY 2 DESC, 1

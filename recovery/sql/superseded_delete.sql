@@ -3,4 +3,4 @@ DELETE FROM ${table}
 WHERE _partition_id IN {partitions:Array(String)}
   AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
   AND ${owned} AND ${broken}
-  AND sipHash128(${identity}) IN (SELECT id FROM ${worklist} WHERE share = {share:UInt32})
+  AND sipHash128(tuple(${identity})) IN (SELECT id FROM ${worklist} WHERE share = {share:UInt32})

@@ -2,5 +2,5 @@
 SELECT
     (SELECT count() FROM ${table} WHERE _partition_id IN {partitions:Array(String)}
         AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}) AS rows,
-    (SELECT count() FROM ${table} FINAL WHERE _partition_id IN {partitions:Array(String)}
+    (SELECT count() FROM ${table} ${final} WHERE _partition_id IN {partitions:Array(String)}
         AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}) AS merged

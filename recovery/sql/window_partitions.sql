@@ -2,5 +2,5 @@
 SELECT _partition_id AS partition_id, count() AS rows
 FROM ${table}
 WHERE ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
-GROUP BY partition_id
-ORDER BY partition_id
+GROUP BY 1
+ORDER BY 1

@@ -5,5 +5,5 @@ WHERE _partition_id IN {partitions:Array(String)}
   AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
   AND ${owned} AND NOT ${broken}
   AND ${version} >= {since_version:UInt64}
-GROUP BY day
-ORDER BY day
+GROUP BY 1
+ORDER BY 1

@@ -1,0 +1,15 @@
+-- Orphans that were in the table when the snapshot ${table} was taken, and how many of them are, with the very same content,
+-- neither in quarantine nor in the table ${live} any more.
+SELECT
+    uniqExact(${identity}) AS orphans,
+    uniqExactIf(
+        ${identity},
+        sipHash128(tuple(${content})) NOT IN (SELECT sipHash128(tuple(${content})) FROM ${quarantine})
+        AND sipHash128(tuple(${content})) NOT IN
+        (
+            SELECT sipHash128(tuple(${content}))
+            FROM ${live}
+            WHERE _partition_id IN {partitions:Array(String)} AND ${owned} AND ${broken}
+        )
+    ) AS lost
+FROM (${orphans})

@@ -1,0 +1,138 @@
+"""Proves the plan of an incident and shows it: preflight's findings, then every statement with its size, time and undo."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from recovery import incident, plan, warehouse
+from recovery.action import Workplace
+from recovery.errors import ActionFailed, RecoveryError, UsageError
+from recovery.ledger import Ledger, Line
+
+PROJECT = Path(__file__).parent.parent
+NO_GO = 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code 0 when all of preflight is GO, 1 when a finding is NO-GO, else the one of the error. Only the ledger is
+    written: it keeps what preflight found."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.plan", description=__doc__)
+    parser.add_argument("--incident", required=True, metavar="FILE", type=Path)
+    parser.add_argument("--clickhouse", default="embedded", metavar="DSN")
+    parser.add_argument("--ledger", metavar="FILE", type=Path)
+    parser.add_argument("--now", metavar="TIME", help="the time of the plan; default: now")
+    try:
+        return _run(parser.parse_args(argv))
+    except RecoveryError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except SystemExit as error:
+        return 4 if error.code else 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    about = incident.load(options.incident)
+    ledger = Ledger((options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl").absolute())
+    now = _time(options.now)
+    if fault := ledger.fault():
+        raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
+    dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
+    try:
+        with warehouse.Warehouse(about, dsn) as store:
+            _ = store.server, store.schema, store.words
+            code = _prove(about, dsn, ledger, now)
+            place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now)
+            try:
+                for stage in plan.stages(place):
+                    _show(stage)
+            except ActionFailed as error:
+                print(f"\nNo plan can be made: {error}")
+                return code or NO_GO
+            return code
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def _time(text: str | None) -> datetime:
+    try:
+        now = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    except ValueError:
+        now = datetime.min
+    if now.tzinfo is None:
+        raise UsageError(f"--now: {text!r} is not a time with its zone; give one such as 2026-02-02T06:00:00Z.")
+    return now.astimezone(UTC)
+
+
+def _prove(about: incident.Incident, dsn: str, ledger: Ledger, now: datetime) -> int:
+    """Ask preflight in a process of its own, as `pytest -m preflight` does, and print what the ledger has of it."""
+    given = urlsplit(dsn)
+    bare = given._replace(netloc=f"{given.username or 'default'}@{given.hostname}:{given.port}")
+    password = given.password or os.environ.get("CLICKHOUSE_PASSWORD", "")
+    seen = len(ledger.lines())
+    command = [
+        sys.executable, "-m", "pytest", "-q", "-m", "preflight", f"--incident={about.path}", f"--clickhouse={bare.geturl()}",
+        f"--ledger={ledger.path}", f"--now={now.isoformat()}",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=PROJECT, env=os.environ | {"CLICKHOUSE_PASSWORD": password}, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    found = ledger.lines()[seen:]
+    _print_findings([line for line in found if line["kind"] == "evidence"])
+    if done.returncode not in (0, NO_GO):
+        print("\n".join((done.stdout + done.stderr).splitlines()[-20:]), file=sys.stderr)
+    return done.returncode
+
+
+def _print_findings(lines: list[Line]) -> None:
+    bad = [line for line in lines if line["verdict"] != "GO" or line["outcome"] != "passed"]
+    print(f"Preflight: {len(lines) - len(bad):,} of {len(lines):,} findings are GO.")
+    for line in lines:
+        print(f"  {'NO-GO' if line in bad else 'GO':6}{line['check']}: {line['sentence']}")
+
+
+def _show(stage: plan.Stage) -> None:
+    print(f"\n{stage.phase}, {stage.plan.action}: {stage.plan.sentence}")
+    if not stage.steps:
+        return
+    print(
+        f"  in all: {stage.plan.rows:,} rows, {stage.plan.bytes:,} bytes free on disk to begin, {_seconds(stage.seconds)}"
+    )
+    shown: set[str] = set()
+    if stage.snapshot:
+        print("  first: a snapshot, hard links that take no disk until their source is rewritten; undo: none needed")
+        _print_statements(stage.snapshot, shown)
+    for number, step in enumerate(stage.steps, 1):
+        size = f"about {step.rows:,} rows, {step.bytes:,} bytes written, " if step.statements else ""
+        print(f"  {number}. {step.label}: {size}{_seconds(step.seconds)}; undo: {step.undo}")
+        _print_statements(step.statements, shown)
+
+
+def _print_statements(statements: tuple[plan.Statement, ...], shown: set[str]) -> None:
+    """Each text once; where a unit repeats it, only its parameters."""
+    for statement in statements:
+        text = "as above" if statement.sql in shown else ""
+        print(f"     {statement.name}.sql {_parameters(statement.parameters)}{text}".rstrip())
+        if not text:
+            print("\n".join(f"       {line}" for line in statement.sql.splitlines() if not line.startswith("--")))
+        shown.add(statement.sql)
+
+
+def _parameters(values: dict[str, Any]) -> str:
+    return f"with {', '.join(f'{name} = {value!r}' for name, value in values.items())} " if values else ""
+
+
+def _seconds(seconds: float | None) -> str:
+    return "seconds: not measured yet" if seconds is None else f"about {seconds:,.1f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -86,9 +86,8 @@ def test_a_deployment_cures_a_writer_that_breaks_new_rows_and_the_recovery_reach
             assert case.red() == {"test_no_broken_row_lies_outside_the_window"}
             assert "Widen window.start and window.end" in " ".join(case.output.split())
             case.edit(window={"end": clock.now().replace(microsecond=0) + timedelta(seconds=1)})
-            for phase in ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5"):
-                execute = [] if phase == "preflight" else ["--execute"]
-                assert case.pytest(phase, *execute) == 0, case.output
+            everything = "preflight or phase1 or phase2 or phase3 or phase4 or phase5"
+            assert case.pytest(everything, "--execute") == 0, case.output
             found = compare(
                 connect(server.dsn),
                 database="default",

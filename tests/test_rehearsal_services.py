@@ -282,7 +282,7 @@ def test_a_rehearsal_that_stops_early_says_how_to_go_on(tmp_path: Path, capsys: 
     assert main(["--rows", "1000", "--until", "generate", "--keep", str(kept), "--writer", "off"]) == 0
     said = capsys.readouterr().out
     assert f"python -m recovery.embedded {kept}/clickhouse" in said
-    assert f"--clickhouse chdb://{kept}/clickhouse --incident {kept}/incidents/" in said
+    assert f"--clickhouse=chdb://{kept}/clickhouse --incident={kept}/incidents/" in said
     assert "rows lost" in said
     assert "clickhouse://" not in said
 

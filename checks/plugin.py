@@ -15,6 +15,7 @@ import pytest
 
 from checks.audit import Audit, Mode
 from recovery import incident as incidents
+from recovery import moment
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO
@@ -108,9 +109,8 @@ def _begin(config: pytest.Config) -> Audit:
         and (getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no")
     ):
         raise UsageError("--execute acts in one process; leave -n out.")
-    mode = Mode(
-        execute=option.execute, override=option.override_gate, started_at=_now(worker["now"] if worker else option.now)
-    )
+    now = worker["now"] if worker else option.now
+    mode = Mode(execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now else None)
     ledger = Ledger(Path(option.ledger) if option.ledger else PROJECT / "ledger" / f"{incident.id}.jsonl")
     if worker is not None:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
@@ -149,18 +149,6 @@ def _incident_path(config: pytest.Config) -> Path:
     if len(only) != 1:
         raise UsageError("--incident: name the incident file, one of " + ", ".join(path.name for path in only) + ".")
     return only[0]
-
-
-def _now(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(f"--now: {text!r} is not a time with its zone; give one such as 2026-02-02T06:00:00Z.")
-    return moment
 
 
 def _report_path(incident: incidents.Incident) -> Path:

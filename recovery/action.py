@@ -133,6 +133,12 @@ def _run(action: Action, phase: Phase, place: Workplace, override: str | None) -
             who=who(), now=place.now().isoformat(), attempt=attempt,
         )  # fmt: skip
     else:
+        running = warehouse.ask_again("running", label=_label(place, action, begun)).first["running"]
+        if running:
+            raise ActionFailed(
+                f"{action.name}: {running} of its statements from before the interruption are still running on the server; "
+                "nothing was sent. Run it again when they have ended"
+            )
         place.tell(f"{action.name}: resuming what began at {begun['time']}; the server is looked at first.")
     _snapshot_first(place, plan, begun)
     rows = _act(action, place, plan, begun)
@@ -152,7 +158,7 @@ def _act(action: Action, place: Workplace, plan: Plan, begun: Line) -> int:
     ledger = place.ledger
     total, clock = 0, time.monotonic()
     for number, unit in enumerate(plan.units, 1):
-        label = f"recovery-{place.incident.id}-{action.name}-{begun['attempt']}-{number}-{uuid.uuid4().hex[:8]}"
+        label = f"{_label(place, action, begun)}{number}-{uuid.uuid4().hex[:8]}"
         try:
             _require_disk(place, plan)
             if action.is_done(place, plan, unit):
@@ -182,6 +188,11 @@ def _act(action: Action, place: Workplace, plan: Plan, begun: Line) -> int:
         rate = f", {total / spent:,.0f} rows/s" if spent and total else ""
         place.tell(f"  {total:,} rows{rate}, about {left:,.0f} s left, {free_disk(place) / 2**30:,.1f} GiB free")
     return total
+
+
+def _label(place: Workplace, action: Action, begun: Line) -> str:
+    """What the query ids of one attempt of an action begin with."""
+    return f"recovery-{place.incident.id}-{action.name}-{begun['attempt']}-"
 
 
 def _snapshot_first(place: Workplace, plan: Plan, begun: Line) -> None:

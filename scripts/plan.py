@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from recovery import incident, plan, warehouse
+from recovery import incident, moment, plan, warehouse
 from recovery.action import Workplace
 from recovery.errors import ActionFailed, RecoveryError, UsageError
 from recovery.ledger import Ledger, Line
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     about = incident.load(options.incident)
     ledger = Ledger((options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl").absolute())
-    now = _time(options.now)
+    now = moment.parse(options.now) if options.now else datetime.now(UTC)
     if fault := ledger.fault():
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
     dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
@@ -60,16 +60,6 @@ def _run(options: argparse.Namespace) -> int:
     finally:
         if server is not None:
             server.stop()
-
-
-def _time(text: str | None) -> datetime:
-    try:
-        now = datetime.fromisoformat(text) if text else datetime.now(UTC)
-    except ValueError:
-        now = datetime.min
-    if now.tzinfo is None:
-        raise UsageError(f"--now: {text!r} is not a time with its zone; give one such as 2026-02-02T06:00:00Z.")
-    return now.astimezone(UTC)
 
 
 def _prove(about: incident.Incident, dsn: str, ledger: Ledger, now: datetime) -> int:

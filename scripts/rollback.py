@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recovery import incident, snapshot, warehouse
+from recovery import incident, moment, snapshot, warehouse
 from recovery.action import Workplace, who
 from recovery.errors import RecoveryError, UsageError
 from recovery.ledger import Ledger, Line
@@ -23,6 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--clickhouse", default="embedded", metavar="DSN")
     parser.add_argument("--ledger", metavar="FILE", type=Path)
     parser.add_argument("--restore", metavar="SNAPSHOT", help="the snapshot to bring back")
+    parser.add_argument("--now", metavar="TIME", help="the time of the restore; default: now")
     parser.add_argument("--execute", action="store_true", help="do it; without it nothing is changed")
     try:
         return _run(parser.parse_args(argv))
@@ -35,13 +36,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     about = incident.load(options.incident)
+    now = moment.parse(options.now) if options.now else None
     ledger = Ledger(options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl")
     if fault := ledger.fault():
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
     dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
     try:
         with warehouse.Warehouse(about, dsn, writable=options.execute) as store:
-            place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: datetime.now(UTC))
+            place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now or datetime.now(UTC))
             taken = [line for line in ledger.lines() if line["kind"] == "snapshot"]
             held = [line for line in taken if snapshot.is_there(store, line)]
             if options.restore:

@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pytest
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from filelock import FileLock
 
 from recovery import action, census, fingerprint, gate, snapshot
@@ -24,7 +26,7 @@ from recovery.incident import load
 from recovery.phases import BY_NAME
 from recovery.warehouse import Dsn, Warehouse
 from scripts import rollback
-from tests.conftest import PROJECT, Case
+from tests.conftest import PROJECT, Case, connect
 
 FILLS = "pm_canonical_fills_v4"
 
@@ -132,6 +134,28 @@ def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overr
     assert case.pytest("phase4", "--execute", "--override-gate", "in a hurry") == 11, case.output
     assert "identities are uncorrected" in case.output
     assert case.fingerprint() == there
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_an_action_is_not_resumed_while_its_last_statement_still_runs(case: Case) -> None:
+    interrupted(case, "phase2", "backfill", after=False, error=KeyboardInterrupt)
+    label = case.lines("unit")[-1]["query_id"]
+    other = connect(case.dsn, case.database)
+
+    def run_on() -> None:
+        with suppress(ClickHouseError):
+            other.command("SELECT sum(sipHash64(number)) FROM numbers(100000000000)", settings={"log_comment": label})
+
+    still = threading.Thread(target=run_on)
+    still.start()
+    while not case.value(f"SELECT count() FROM system.processes WHERE Settings['log_comment'] = '{label}'"):
+        time.sleep(0.02)
+    with pytest.raises(ActionFailed, match="still running on the server; nothing was sent"):
+        finish(case, "phase2")
+    case.client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{label}' SYNC")
+    still.join()
+    finish(case, "phase2")
+    assert case.lines("done")[-1]["action"] == "backfill"
 
 
 def test_an_action_looks_at_the_server_anew_whatever_the_run_was_answered_before(case: Case) -> None:

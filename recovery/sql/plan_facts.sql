@@ -24,14 +24,15 @@ SELECT
         WHERE database = {database:String} AND table = {table:String}
     ) AS projections,
     (
-        SELECT groupArray((database, name, extract(create_table_query, '^CREATE MATERIALIZED VIEW \\S+ TO (\\S+)')))
-        FROM system.tables
-        WHERE (database, name) IN
+        -- A login that may not see a view still sees that the table has it.
+        SELECT groupArray((v.view.1, v.view.2, extract(t.create_table_query, '^CREATE MATERIALIZED VIEW \\S+ TO (\\S+)')))
+        FROM
         (
-            SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table))
+            SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table)) AS view
             FROM system.tables
             WHERE database = {database:String} AND name = {table:String}
-        )
+        ) AS v
+        LEFT JOIN system.tables AS t ON v.view.1 = t.database AND v.view.2 = t.name
     ) AS views,
     (
         SELECT groupArray((replica_name, is_readonly OR is_session_expired, absolute_delay,

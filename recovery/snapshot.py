@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from recovery import fingerprint, statements
 from recovery.errors import ActionFailed
@@ -60,8 +60,13 @@ def restore(place: Workplace, taken: Line) -> Line:
     Rows outside the window are never touched, so whatever others write there meanwhile stays. Until the rows are back,
     readers miss those of the window. Interrupted, it is begun again: the state before it is kept in a snapshot too.
     """
-    with FileLock(f"{place.ledger.path}.action", timeout=0):
-        return _restore(place, taken)
+    try:
+        with FileLock(f"{place.ledger.path}.action", timeout=0):
+            return _restore(place, taken)
+    except Timeout:
+        raise ActionFailed(
+            f"another run acts with the ledger {place.ledger.path}; nothing was changed. Wait for its end"
+        ) from None
 
 
 def _restore(place: Workplace, taken: Line) -> Line:

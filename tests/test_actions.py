@@ -178,6 +178,10 @@ def test_two_runs_with_one_ledger_do_not_act_at_once(case: Case) -> None:
         pytest.raises(GateClosed, match="another run acts with the ledger"),
     ):
         act(case, "phase2", warehouse)
+    with Warehouse(load(case.incident), case.dsn, writable=True) as warehouse:
+        place = Workplace(warehouse.incident, warehouse, case.ledger, "run", lambda: case.now)
+        with FileLock(f"{case.ledger.path}.action"), pytest.raises(ActionFailed, match="nothing was changed"):
+            snapshot.restore(place, {"name": "none"})
 
 
 @pytest.mark.usefixtures("gates_open")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def rounds(short: int, full: int) -> int:
 
 
 @pytest.fixture(scope="session")
-def figures(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
     """figures("kill -9 of the runner", rounds=200, equal_to_the_truth=200): counts add up over calls, the rest is replaced."""
     kept: Figures = request.config.stash.setdefault(_FIGURES, {})
 
@@ -35,7 +35,7 @@ def figures(request: pytest.FixtureRequest) -> Iterator[Callable[..., None]]:
             adds = isinstance(value, int | float) and not isinstance(value, bool) and name in known
             known[name] = known[name] + value if adds else value
 
-    yield note
+    return note
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 
 import pytest
 
-from recovery.action import Plan, Workplace, who
+from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
+from recovery.errors import RecoveryError
 from recovery.evidence import GO, NO_GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
+from recovery.mirror import Mirror
 from recovery.phases import BY_NAME, PHASES
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace, who
 
 INCOMPLETE, CLOSED = 10, 11
 PRECEDENCE = (3, 12, 13, 11, 1, 10)
@@ -172,7 +176,16 @@ class Audit:
         for phase in self.phases:
             if phase not in self.verdicts:
                 self._end(phase)
+        if self.mode.execute:
+            self._mirror()
         return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+
+    def _mirror(self) -> None:
+        """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
+        with suppress(RecoveryError):
+            mirror = Mirror(self.warehouse, self.ledger)
+            if mirror.last() and not mirror.fault():
+                mirror.send()
 
     def _code(self) -> int:
         codes = {code for code, _ in self.problems}

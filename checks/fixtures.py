@@ -8,13 +8,14 @@ import pytest
 
 from checks.audit import Audit
 from recovery import action, census, fingerprint
-from recovery.action import Plan, Workplace
+from recovery.action import Plan
 from recovery.actions import ACTIONS
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
 from recovery.phases import BY_NAME
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 from reports import page
 
 

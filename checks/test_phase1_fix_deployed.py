@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from recovery import deploy
-from recovery.action import Plan, Workplace
+from recovery.action import Plan
 from recovery.errors import ServiceUnreachable
 from recovery.evidence import Evidence
 from recovery.incident import Incident
+from recovery.workplace import Workplace
 
 PHASE = "phase1"
 pytestmark = pytest.mark.phase1

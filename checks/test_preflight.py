@@ -7,11 +7,11 @@ import re
 import pytest
 
 from recovery import census, prover
-from recovery.action import Workplace
 from recovery.deduplicate import sorting_key_columns
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.warehouse import OLDEST_SERVER, Warehouse
+from recovery.workplace import Workplace
 
 pytestmark = pytest.mark.preflight
 

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from filelock import FileLock, Timeout
-
-from recovery import fingerprint, gate, snapshot
+from recovery import fingerprint, gate, interrupts, lock, mirror, snapshot, throttle, writer
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
-from recovery.incident import Incident
-from recovery.ledger import Ledger, Line
+from recovery.ledger import Line
+from recovery.lock import Lock
 from recovery.phases import Phase
 from recovery.statements import Write
-from recovery.warehouse import Warehouse
-
-
-@dataclass
-class Workplace:
-    """What an action works with. `now` and `sleep` are passed in, so that January can be replayed in any month."""
-
-    incident: Incident
-    warehouse: Warehouse
-    ledger: Ledger
-    run: str
-    now: Callable[[], datetime]
-    sleep: Callable[[float], None] = time.sleep
-    tell: Callable[[str], None] = print
+from recovery.workplace import Workplace, who
 
 
 @dataclass(frozen=True)
 class Unit:
     """A part of an action that can be named, repeated and stopped. `rows` and `bytes` (to be written to disk) are
-    estimates, `undo` a sentence."""
+    estimates, `undo` a sentence; `counted` says that what is left of it are rows that it writes or removes."""
 
     label: str
     kind: str
@@ -47,6 +28,7 @@ class Unit:
     rows: int = 0
     values: Mapping[str, Any] = field(default_factory=dict)
     bytes: int = 0
+    counted: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class Plan:
 
 
 class Action(Protocol):
-    """One of the recovery's actions. Looking is done by `plan` and `is_done`, acting by `do` alone."""
+    """One of the recovery's actions. Looking is done by `plan` and `left`, acting by `do` alone."""
 
     name: str
 
@@ -79,14 +61,14 @@ class Action(Protocol):
     def refusals(self, place: Workplace) -> list[str]:
         """What on the server, as it is now, makes the action unsafe, a phrase each; no override passes this."""
 
-    def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
-        """Whether the server shows that the unit is done."""
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        """How much of the unit the server shows as still to do, in rows where the unit is counted; 0 when it is done."""
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         """The statements of the unit, in order; none where it is not done by statements."""
 
-    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
-        """Do the unit; returns the rows written or removed. `label` is the query id of its statement."""
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        """Do the unit. `label` begins the query ids of its statements."""
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         """What is not as planned, a sentence each; empty when all is."""
@@ -95,25 +77,25 @@ class Action(Protocol):
 def run(action: Action, phase: Phase, place: Workplace, *, override: str | None = None) -> Plan:
     """Carry out `phase`'s action and return the plan that it followed.
 
-    Raises GateClosed when the evidence does not allow it, ActionFailed when it stopped; the ledger says where.
+    Raises GateClosed when the evidence does not allow it or another runner acts, ActionFailed when it stopped; the ledger
+    says where.
     """
-    try:
-        with FileLock(f"{place.ledger.path}.action", timeout=0):
-            return _run(action, phase, place, override)
-    except Timeout:
-        raise GateClosed(
-            action.name, [f"another run acts with the ledger {place.ledger.path}; wait for its end"]
-        ) from None
+    with (
+        interrupts.terminate_as_interrupt(),
+        lock.held(place.warehouse, action.name, who()) as held,
+        mirror.following(place.warehouse, place.ledger, action.name),
+    ):
+        return _run(action, phase, place, held, override)
 
 
-def _run(action: Action, phase: Phase, place: Workplace, override: str | None) -> Plan:
+def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: str | None) -> Plan:
     ledger, warehouse = place.ledger, place.warehouse
     warehouse.forget()  # what checks of this run were answered may be out of date
     before = fingerprint.of_window(warehouse) if phase.after else ""
     state = gate.State(place.now(), before, warehouse.installation)
     reasons = gate.reasons_to_refuse(phase, place.incident, ledger, state)
     if phase.after:
-        reasons += _writer_is_wrong(place)
+        reasons += writer.faults(place)
     if reasons and not override:
         raise GateClosed(action.name, reasons)
     if reasons:
@@ -133,15 +115,11 @@ def _run(action: Action, phase: Phase, place: Workplace, override: str | None) -
             who=who(), now=place.now().isoformat(), attempt=attempt,
         )  # fmt: skip
     else:
-        running = warehouse.ask_again("running", label=_label(place, action, begun)).first["running"]
-        if running:
-            raise ActionFailed(
-                f"{action.name}: {running} of its statements from before the interruption are still running on the server; "
-                "nothing was sent. Run it again when they have ended"
-            )
         place.tell(f"{action.name}: resuming what began at {begun['time']}; the server is looked at first.")
+        _require_quiet(place, action, begun)
     _snapshot_first(place, plan, begun)
-    rows = _act(action, place, plan, begun)
+    for number in range(len(plan.units)):
+        _do_unit(action, place, plan, begun, number, held)
     warehouse.forget()
     faults = action.verify(place, plan)
     if faults:
@@ -149,45 +127,117 @@ def _run(action: Action, phase: Phase, place: Workplace, override: str | None) -
         raise ActionFailed(f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(begun)}")
     after = fingerprint.of_window(warehouse) if phase.after else ""
     ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"], after=after,
-                  rows=rows, plan=plan.record(), snapshot=begun["snapshot"])  # fmt: skip
+                  rows=sum(line["rows"] for line in _units(place, begun, "done")), plan=plan.record(),
+                  snapshot=begun["snapshot"])  # fmt: skip
     return plan
 
 
-def _act(action: Action, place: Workplace, plan: Plan, begun: Line) -> int:
-    """All units in order, those that the server shows as done left out; returns rows written or removed."""
-    ledger = place.ledger
-    total, clock = 0, time.monotonic()
-    for number, unit in enumerate(plan.units, 1):
-        label = f"{_label(place, action, begun)}{number}-{uuid.uuid4().hex[:8]}"
+def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: int, held: Lock) -> None:
+    """One unit, unless the server shows that it is done; its end goes to the ledger, whatever it is."""
+    unit, ledger = plan.units[number], place.ledger
+    where = f"{action.name} {number + 1}/{len(plan.units)}"
+    facts = {"run": place.run, "action": action.name, "unit": unit.label, "attempt": begun["attempt"]}
+    label, clock = f"{_label(place, action, begun)}{number + 1}-{uuid.uuid4().hex[:8]}", time.monotonic()
+    try:
+        throttle.wait(place)
+        held.require()
+        _require_disk(place, plan)
+        left = action.left(place, plan, unit)
+        if not left:
+            place.tell(f"{where}: {unit.label} is done already")
+            _record_found_done(place, begun, facts)
+            return
+        place.tell(f"{where}: {unit.label}")
+        ledger.append("unit", **facts, state="started", query_id=label, left=left if unit.counted else 0)
+        problem = ""
         try:
-            _require_disk(place, plan)
-            if action.is_done(place, plan, unit):
-                place.tell(f"{action.name} {number}/{len(plan.units)}: {unit.label} is done already")
-                continue
-            place.tell(f"{action.name} {number}/{len(plan.units)}: {unit.label}")
-            ledger.append("unit", run=place.run, action=action.name, unit=unit.label, state="started", query_id=label)
-            unit_clock = time.monotonic()
-            rows = action.do(place, plan, unit, label)
-            place.warehouse.forget()
-            if not action.is_done(place, plan, unit):
-                raise ActionFailed(f"{unit.label} was executed, and the server does not show it as done")
-        except (RecoveryError, KeyboardInterrupt) as error:
-            reason = str(error) or "interrupted"
-            ledger.append("failed", run=place.run, action=action.name, unit=unit.label, reason=reason)
-            if isinstance(error, KeyboardInterrupt):
-                raise
-            raise ActionFailed(
-                f"{action.name} stopped at {unit.label}, {number - 1} of {len(plan.units)} units done: "
-                f"{reason.rstrip('.')}. Run it again to go on from there. {_undo(begun)}"
-            ) from None
-        total += rows
-        spent = time.monotonic() - clock
-        ledger.append("unit", run=place.run, action=action.name, unit=unit.label, state="done", query_id=label, rows=rows,
-                      seconds=round(time.monotonic() - unit_clock, 3))  # fmt: skip
-        left = (len(plan.units) - number) * spent / number
-        rate = f", {total / spent:,.0f} rows/s" if spent and total else ""
-        place.tell(f"  {total:,} rows{rate}, about {left:,.0f} s left, {free_disk(place) / 2**30:,.1f} GiB free")
-    return total
+            action.do(place, plan, unit, label)
+        except RecoveryError as error:
+            problem = str(error).rstrip(".")
+        place.warehouse.forget()
+        _require_done(action, place, plan, unit, label, problem)
+    except (RecoveryError, KeyboardInterrupt) as error:
+        reason = str(error) or "interrupted"
+        ledger.append("failed", run=place.run, action=action.name, unit=unit.label, reason=reason)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ActionFailed(
+            f"{action.name} stopped at {unit.label}, {number} of {len(plan.units)} units done: "
+            f"{reason.rstrip('.')}. Run it again to go on from there. {_undo(begun)}"
+        ) from None
+    if problem:
+        place.tell(f"  {problem}; the server shows that it is done all the same")
+    rows, seconds = left if unit.counted else 0, round(time.monotonic() - clock, 3)
+    ledger.append("unit", **facts, state="done", query_id=label, rows=rows, seconds=seconds)
+    _tell_progress(place, plan, begun, number)
+
+
+def _require_done(action: Action, place: Workplace, plan: Plan, unit: Unit, label: str, problem: str) -> None:
+    """The server shows that a unit that was sent is done; raises ActionFailed, with the truth about the server, where it
+    does not or cannot be asked. `problem` is what its statement ended with."""
+    try:
+        running = _running(place, label)
+        left = action.left(place, plan, unit)
+    except RecoveryError as error:
+        if not problem:
+            raise
+        raise ActionFailed(f"{problem}; what became of it is not known ({str(error).rstrip('.')})") from None
+    if problem and running:
+        raise ActionFailed(f"{problem}; its statement is still running on the server")
+    if problem and left:
+        raise ActionFailed(f"{problem}; the server shows it as not done")
+    if left:
+        raise ActionFailed(f"{unit.label} was executed, and the server does not show it as done")
+
+
+def _record_found_done(place: Workplace, begun: Line, facts: Mapping[str, Any]) -> None:
+    """A unit that an interrupted run began and the server shows as done gets its end in the ledger, once."""
+    started = [line for line in _units(place, begun, "started") if line["unit"] == facts["unit"]]
+    if started and not any(line["unit"] == facts["unit"] for line in _units(place, begun, "done")):
+        place.ledger.append("unit", **facts, state="done", query_id=started[-1]["query_id"], rows=started[0]["left"],
+                            seconds=0.0, found=True)  # fmt: skip
+
+
+def _units(place: Workplace, begun: Line, state: str) -> list[Line]:
+    """The ledger's lines of the attempt's units in a state."""
+    lines = place.ledger.lines()
+    units = [line for line in lines if line["kind"] == "unit" and line["state"] == state]
+    return [line for line in units if line["attempt"] == begun["attempt"]]
+
+
+def _tell_progress(place: Workplace, plan: Plan, begun: Line, number: int) -> None:
+    done = _units(place, begun, "done")
+    rows, spent = sum(line["rows"] for line in done), sum(line["seconds"] for line in done)
+    left = (len(plan.units) - number - 1) * spent / len(done)
+    rate = f", {rows / spent:,.0f} rows/s" if spent and rows else ""
+    place.tell(f"  {rows:,} rows{rate}, about {left:,.0f} s left, {free_disk(place) / 2**30:,.1f} GiB free")
+
+
+def _require_quiet(place: Workplace, action: Action, begun: Line) -> None:
+    """Nothing of the interrupted attempt is going on any more; raises ActionFailed where something is."""
+    if running := _running(place, _label(place, action, begun)):
+        raise ActionFailed(
+            f"{action.name}: {running} of its statements from before the interruption are still running on the server; "
+            "nothing was sent. Run it again when they have ended"
+        )
+    table = place.incident.table
+    for second in range(place.incident.gates.merge_seconds):
+        pending = place.warehouse.ask_again("mutations", database=table.database, table=table.name).rows
+        if not pending:
+            return
+        if pending[0]["latest_fail_reason"] or pending[0]["is_killed"]:
+            break
+        if not second:
+            place.tell("waiting for a mutation from before the interruption")
+        place.sleep(1)
+    raise ActionFailed(
+        f"{action.name}: the mutation {pending[0]['mutation_id']} is not done on the server "
+        f"({pending[0]['latest_fail_reason'] or 'no reason given'}); nothing was sent. Have it ended, then run it again"
+    )
+
+
+def _running(place: Workplace, label: str) -> int:
+    return int(place.warehouse.ask_again("running", label=label).first["running"])
 
 
 def _label(place: Workplace, action: Action, begun: Line) -> str:
@@ -232,34 +282,6 @@ def _plan_of(begun: Line) -> Plan:
     return Plan(units=units, snapshot=tuple(raw.pop("snapshot")), **raw)
 
 
-def _writer_is_wrong(place: Workplace) -> list[str]:
-    """Why the writer that still runs would beat the fix; an action never starts against it."""
-    gates = place.incident.gates
-    recent = place.warehouse.ask_again("recent", since=recent_since(place), now=place.now()).first
-    if not recent["total"]:
-        return ["no row of the writer is recent enough to say that it is right; run pytest -m phase1"]
-    percent = 100 * recent["broken"] / (recent["total"] + recent["later"])
-    if recent["later"]:
-        return [
-            f"the table holds {recent['later']:,} rows that are later than {place.now():%Y-%m-%d %H:%M:%S} UTC; correct --now"
-        ]
-    if percent > gates.recent_broken_percent:
-        return [
-            f"the writer is still wrong: {recent['broken']:,} of {recent['total']:,} recent rows are broken "
-            f"({percent:.2f} %, allowed {gates.recent_broken_percent} %); run pytest -m phase1 --execute"
-        ]
-    return []
-
-
-def recent_since(place: Workplace) -> datetime:
-    """Rows since this moment say whether the writer is right: the deployment, but not longer ago than the gate says."""
-    earliest = datetime.fromtimestamp(place.now().timestamp() - 60 * place.incident.gates.recent_minutes, UTC)
-    deployed = [line for line in place.ledger.lines() if line["kind"] == "evidence" and "deployed" in line["found"]]
-    if not deployed:
-        return earliest
-    return max(earliest, datetime.fromisoformat(deployed[-1]["found"]["deployed"]))
-
-
 def free_disk(place: Workplace) -> int:
     """Bytes that are free on the fullest disk of the server's table."""
     table = place.incident.table
@@ -280,12 +302,3 @@ def _undo(begun: Line) -> str:
     return (
         f"To take it back: python -m scripts.rollback --restore {begun['snapshot']} --execute, with this run's options"
     )
-
-
-def who() -> str:
-    """Who runs this, for the ledger."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"

@@ -7,9 +7,10 @@ import math
 from typing import Any
 
 from recovery import census
-from recovery.action import Plan, Unit, Workplace, last_done
+from recovery.action import Plan, Unit, last_done
 from recovery.errors import ActionFailed
 from recovery.statements import Write
+from recovery.workplace import Workplace
 
 SAMPLED_GROUPS = 100_000
 WAIT_FOR_CLOCK_SECONDS = 5
@@ -51,18 +52,16 @@ class Backfill:
     def refusals(self, place: Workplace) -> list[str]:
         return []
 
-    def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         answer = place.warehouse.ask_again("backfill_left", **census.parameters(place.warehouse) | dict(unit.values))
-        return int(answer.first["left"]) == 0
+        return int(answer.first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         return [Write("backfill", values=census.parameters(place.warehouse) | dict(unit.values))]
 
-    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
-        (write,) = self.writes(place, unit)
-        rows = int(place.warehouse.ask_again("backfill_left", **write.values).first["left"])
-        place.warehouse.write(write.name, label=label, **write.values)
-        return rows
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        for write in self.writes(place, unit):
+            place.warehouse.write(write.name, label=label, **write.values)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)

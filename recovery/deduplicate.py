@@ -7,11 +7,12 @@ import re
 import uuid
 
 from recovery import census, snapshot
-from recovery.action import Plan, Unit, Workplace, last_done
+from recovery.action import Plan, Unit, last_done
 from recovery.backfill import bytes_per_row, window_identities, window_rows
 from recovery.errors import StatementFailed
 from recovery.statements import Schema, Write, quote
 from recovery.warehouse import Answer, Warehouse
+from recovery.workplace import Workplace
 
 SHARE_IDENTITIES = 10_000_000  # identities whose hashes one DELETE holds in memory
 CANNOT_MERGE_NOW = 388  # another merge has some of the parts; OPTIMIZE is asked again
@@ -48,6 +49,7 @@ class Deduplicate:
                     "none needed",
                     orphans,
                     bytes=orphans * size,
+                    counted=False,  # they are counted when they leave the table
                 )
             )
             units.append(Unit(f"remove {orphans:,} orphans that are in quarantine", "quarantined", UNDO, orphans))
@@ -65,7 +67,7 @@ class Deduplicate:
         units += [
             Unit(
                 f"OPTIMIZE partition {partition} FINAL", "optimize", UNDO, 0,
-                {"partition": partition, "last_block": blocks[partition]}, held.get(partition, 0),
+                {"partition": partition, "last_block": blocks[partition]}, held.get(partition, 0), counted=False,
             )
             for partition in incident.table.partitions
             if superseded or orphans or not merging or partition in merging
@@ -103,20 +105,19 @@ class Deduplicate:
         )
         return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
 
-    def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         warehouse = place.warehouse
         values = census.parameters(warehouse) | {"shares": 1} | dict(unit.values)
         match unit.kind:
-            case "copy":
-                there = warehouse.ask_again("quarantine_exists").first["result"]
-                return bool(there) and warehouse.ask_again("quarantine_left", **values).first["left"] == 0
-            case "quarantined":
-                there = warehouse.ask_again("quarantine_exists").first["result"]
-                return bool(there) and warehouse.ask_again("quarantined_left", **values).first["left"] == 0
+            case "copy" | "quarantined":
+                if not warehouse.ask_again("quarantine_exists").first["result"]:
+                    return max(1, unit.rows)
+                statement = "quarantine_left" if unit.kind == "copy" else "quarantined_left"
+                return int(warehouse.ask_again(statement, **values).first["left"])
             case "superseded":
-                return self._superseded(place, unit) == 0
+                return self._superseded(place, unit)
             case "optimize":
-                return self._is_merged(place, unit.values["partition"], unit.values["last_block"])
+                return int(not self._is_merged(place, unit.values["partition"], unit.values["last_block"]))
         raise ValueError(f"no such unit: {unit.kind}")
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
@@ -144,19 +145,13 @@ class Deduplicate:
                 return [Write("optimize", {"partition": snapshot.partition_id(unit.values["partition"])})]
         raise ValueError(f"no such unit: {unit.kind}")
 
-    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         writes = self.writes(place, unit)
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
-            return 0
-        rows = 0  # copied orphans are counted when they leave the table
-        if unit.kind == "quarantined":
-            rows = int(place.warehouse.ask_again("quarantined_left", **writes[0].values).first["left"])
-        elif unit.kind == "superseded":
-            rows = self._superseded(place, unit)
+            return
         for write in writes:
             place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
-        return rows
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import stamina
 
-from recovery.action import Plan, Unit, Workplace
+from recovery.action import Plan, Unit
 from recovery.errors import ActionFailed, ServiceUnreachable
 from recovery.incident import Incident
 from recovery.statements import Write
 from recovery.warehouse import Answer, Warehouse
+from recovery.workplace import Workplace
 
 TIMEOUT_SECONDS = 30
 
@@ -127,9 +128,9 @@ class Deploy:
             return Plan(self.name, f"production runs {live.sha[:7]}, which has the fix; nothing to do", ())
         undo = "revert the commit and push again"
         units = (
-            Unit(f"push {git.fixes[-1][:7]} to {git.remote} {git.branch}", "push", undo),
-            Unit("wait until production runs the fix", "live", "none needed"),
-            Unit(f"wait for the next {place.incident.services.updater.cron}", "updated", "none needed"),
+            Unit(f"push {git.fixes[-1][:7]} to {git.remote} {git.branch}", "push", undo, counted=False),
+            Unit("wait until production runs the fix", "live", "none needed", counted=False),
+            Unit(f"wait for the next {place.incident.services.updater.cron}", "updated", "none needed", counted=False),
         )
         now = live.sha[:7] if live else "nothing"
         return Plan(
@@ -139,7 +140,10 @@ class Deploy:
     def refusals(self, place: Workplace) -> list[str]:
         return []
 
-    def is_done(self, place: Workplace, plan: Plan, unit: Unit) -> bool:
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        return int(not self._is_done(place, unit))
+
+    def _is_done(self, place: Workplace, unit: Unit) -> bool:
         git = place.incident.services.git
         if unit.kind == "push":
             answer = _git(place.incident, "ls-remote", git.remote, f"refs/heads/{git.branch}")
@@ -156,23 +160,22 @@ class Deploy:
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         return []
 
-    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> int:
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         git = place.incident.services.git
         if unit.kind == "push":
             answer = _git(place.incident, "push", git.remote, f"{git.fixes[-1]}:refs/heads/{git.branch}")
             if answer.returncode:
                 raise ActionFailed(f"git push was refused: {answer.stderr.strip()[:300]}")
-            return 0
+            return
         updater = place.incident.services.updater
         deadline = place.now() + timedelta(seconds=updater.wait_seconds)
-        while not self.is_done(place, plan, unit):
+        while not self._is_done(place, unit):
             if place.now() >= deadline:
                 raise ActionFailed(f"after {updater.wait_seconds:,} s still to do: {unit.label}")
             place.sleep(updater.poll_seconds)
-        return 0
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        return [f"not done: {unit.label}" for unit in plan.units if not self.is_done(place, plan, unit)]
+        return [f"not done: {unit.label}" for unit in plan.units if not self._is_done(place, unit)]
 
     def _updated(self, place: Workplace, live: Deployment) -> bool:
         """The updater has run since, and rows have come in by which it can be judged."""

@@ -162,6 +162,19 @@ class Gates(_Part):
     merge_seconds: Positive
 
 
+class Limits(_Part):
+    """An action pauses while the server is over these, for `pause_seconds` at most. `panic_file` lies beside the incident
+    file: while it is there, no action goes on."""
+
+    running_queries: Positive
+    running_merges: Positive
+    parts_in_partition: Positive
+    free_disk_percent: Percent
+    pause_seconds: Duration
+    poll_seconds: Annotated[float, Field(gt=0)]
+    panic_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+
+
 class Plan(_Part):
     """What the people who wrote the plan expected, to be shown beside what is measured."""
 
@@ -208,6 +221,7 @@ class _File(_Part):
     backfill: Backfill
     deduplicate: Deduplicate
     gates: Gates
+    limits: Limits
     plan: Plan
     services: Services
 

@@ -21,13 +21,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from recovery import interrupts
 from recovery.errors import RecoveryError
 
 VERSION = 1
@@ -44,19 +45,24 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.listeners: list[Callable[[], None]] = []  # told after each line
         self._lock = FileLock(f"{path}.lock")
 
     def append(self, kind: str, **facts: Any) -> Line:
-        """Add one line, synced to disk before this returns."""
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._lock:
-                torn = self._cut_torn_line()
-                if torn:
-                    self._write("repaired", {"bytes": torn})
-                return self._write(kind, facts)
-        except OSError as error:
-            raise LedgerError(f"The ledger {self.path} cannot be written: {error}. Nothing was done.") from None
+        """Add one line, synced to disk before this returns. A Ctrl-C meanwhile takes effect after it."""
+        with interrupts.uninterrupted():
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                with self._lock:
+                    torn = self._cut_torn_line()
+                    if torn:
+                        self._write("repaired", {"bytes": torn})
+                    line = self._write(kind, facts)
+            except OSError as error:
+                raise LedgerError(f"The ledger {self.path} cannot be written: {error}. Nothing was done.") from None
+        for listener in self.listeners:
+            listener()
+        return line
 
     def lines(self) -> list[Line]:
         """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that."""
@@ -142,10 +148,9 @@ class Ledger:
             **facts,
         }
         line["sha"] = _sha(line)
-        text = json.dumps(line, ensure_ascii=False, sort_keys=True)
         fresh = not self.path.exists()
         with self.path.open("ab") as file:
-            file.write(_bytes(text) + b"\n")
+            file.write(_bytes(text_of(line)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
         if fresh:
@@ -155,8 +160,13 @@ class Ledger:
         return line
 
 
+def text_of(line: Line) -> str:
+    """A line as the file has it."""
+    return json.dumps(line, ensure_ascii=False, sort_keys=True)
+
+
 def _sha(line: Line) -> str:
-    return hashlib.sha256(_bytes(json.dumps(line, ensure_ascii=False, sort_keys=True))).hexdigest()
+    return hashlib.sha256(_bytes(text_of(line))).hexdigest()
 
 
 def _bytes(text: str) -> bytes:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from recovery import snapshot
-from recovery.action import Action, Plan, Unit, Workplace
+from recovery.action import Action, Plan, Unit
 from recovery.actions import ACTIONS
 from recovery.census import Census
 from recovery.deduplicate import Deduplicate
 from recovery.ledger import Line
 from recovery.phases import PHASES, Phase
+from recovery.workplace import Workplace
 
 # The attempt's number in a snapshot's name is only known when the action begins.
 ATTEMPT = "attempt"

@@ -8,13 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recovery.action import Workplace
 from recovery.backfill import bytes_per_row, is_full, wanted
 from recovery.census import Census
 from recovery.deduplicate import bytes_of
 from recovery.errors import IncidentError
 from recovery.incident import Incident
 from recovery.warehouse import NEWER_WRITE_SETTINGS, WRITE_SETTINGS, Answer, Warehouse
+from recovery.workplace import Workplace
 
 DEFECTS = Path(__file__).parent / "defects.toml"
 # Parts of one partition that were never merged and are older than gates.merge_seconds: more say that nothing merges there.

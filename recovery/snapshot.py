@@ -6,18 +6,14 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from recovery import fingerprint, statements
+from recovery import fingerprint, interrupts, lock, mirror, statements
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
 from recovery.statements import Write
 from recovery.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from recovery.action import Workplace
+from recovery.workplace import Workplace, who
 
 
 def name_of(place: Workplace, reason: str, attempt: str) -> str:
@@ -60,13 +56,12 @@ def restore(place: Workplace, taken: Line) -> Line:
     Rows outside the window are never touched, so whatever others write there meanwhile stays. Until the rows are back,
     readers miss those of the window. Interrupted, it is begun again: the state before it is kept in a snapshot too.
     """
-    try:
-        with FileLock(f"{place.ledger.path}.action", timeout=0):
-            return _restore(place, taken)
-    except Timeout:
-        raise ActionFailed(
-            f"another run acts with the ledger {place.ledger.path}; nothing was changed. Wait for its end"
-        ) from None
+    with (
+        interrupts.terminate_as_interrupt(),
+        lock.held(place.warehouse, "restore", who()),
+        mirror.following(place.warehouse, place.ledger, "restore"),
+    ):
+        return _restore(place, taken)
 
 
 def _restore(place: Workplace, taken: Line) -> Line:

@@ -20,6 +20,7 @@ from recovery.errors import IncidentError
 from recovery.incident import NAME, Incident
 
 PLAIN = re.compile(r"(Replicated|Shared)?MergeTree")  # the engines that know no FINAL, for they keep all rows
+MIRROR = "recovery_ledger"  # the table that mirrors the ledgers of a database's incidents
 FOLDER = Path(__file__).parent / "sql"
 FRAGMENTS = ("identities", "lacking", "broken_identities", "orphans", "quarantined")
 
@@ -94,6 +95,11 @@ def quote(*parts: str) -> str:
     return ".".join(f"`{part}`" for part in parts)
 
 
+def literal(text: str) -> str:
+    """Text as a quoted string of SQL, for the places where ClickHouse takes no parameter."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(quote(name) for name in names)
 
@@ -109,6 +115,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "live": quote(table.database, table.name),
         "quarantine": quote(table.database, table.quarantine),
         "source": quote(table.database, source.table),
+        "ledger": quote(table.database, MIRROR),
         "final": "" if PLAIN.fullmatch(schema.engine) else "FINAL",
         "identity": _listed(table.identity),
         "content": _listed(c.name for c in content),

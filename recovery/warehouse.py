@@ -8,7 +8,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -192,6 +192,15 @@ class Warehouse:
             statement=name, sql=sql, parameters=_bound(bound), query_id=label, server=self.dsn.shown,
             started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
         )  # fmt: skip
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, label: str) -> None:
+        """Insert rows of the suite's own into a table of the incident's database."""
+        if not self.writable:
+            raise UsageError(f"a row of {table} would be written to {self.dsn.shown}; pass --execute to do it.")
+        try:
+            self._writer.insert(table, rows, column_names=columns, settings={"log_comment": label, "async_insert": 0})
+        except ClickHouseError as error:
+            raise _explained(error, f"insert into {table}", self.dsn) from None
 
     def composed(self, write: Write) -> tuple[str, dict[str, Any]]:
         """A writing statement as `write` would execute it, and its parameters as ClickHouse would get them."""

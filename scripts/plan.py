@@ -6,74 +6,53 @@ import argparse
 import os
 import subprocess
 import sys
-import uuid
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from recovery import incident, moment, plan, warehouse
-from recovery.action import Workplace
-from recovery.errors import ActionFailed, RecoveryError, UsageError
+from recovery import plan
+from recovery.errors import ActionFailed
+from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
+from scripts import command
+from scripts.command import PROJECT
 
-PROJECT = Path(__file__).parent.parent
 NO_GO = 1
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 when all of preflight is GO, 1 when a finding is NO-GO, else the one of the error. Only the ledger is
     written: it keeps what preflight found."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.plan", description=__doc__)
-    parser.add_argument("--incident", required=True, metavar="FILE", type=Path)
-    parser.add_argument("--clickhouse", default="embedded", metavar="DSN")
-    parser.add_argument("--ledger", metavar="FILE", type=Path)
-    parser.add_argument("--now", metavar="TIME", help="the time of the plan; default: now")
-    try:
-        return _run(parser.parse_args(argv))
-    except RecoveryError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except SystemExit as error:
-        return 4 if error.code else 0
+    return command.end(command.parser("plan", __doc__, acts=False), argv, _run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    about = incident.load(options.incident)
-    ledger = Ledger((options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl").absolute())
-    now = moment.parse(options.now) if options.now else datetime.now(UTC)
-    if fault := ledger.fault():
-        raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
-    dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
-    try:
-        with warehouse.Warehouse(about, dsn) as store:
-            _ = store.server, store.schema, store.words
-            code = _prove(about, dsn, ledger, now)
-            place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now)
-            try:
-                for stage in plan.stages(place):
-                    _show(stage)
-            except ActionFailed as error:
-                print(f"\nNo plan can be made: {error}")
-                return code or NO_GO
-            return code
-    finally:
-        if server is not None:
-            server.stop()
+    with command.opened(options) as (place, dsn):
+        _ = place.warehouse.server, place.warehouse.schema, place.warehouse.words
+        now = place.now()
+        code = _prove(place.incident, dsn, place.ledger, now)
+        try:
+            for stage in plan.stages(replace(place, now=lambda: now)):
+                _show(stage)
+        except ActionFailed as error:
+            print(f"\nNo plan can be made: {error}")
+            return code or NO_GO
+        return code
 
 
-def _prove(about: incident.Incident, dsn: str, ledger: Ledger, now: datetime) -> int:
+def _prove(about: Incident, dsn: str, ledger: Ledger, now: datetime) -> int:
     """Ask preflight in a process of its own, as `pytest -m preflight` does, and print what the ledger has of it."""
     given = urlsplit(dsn)
     bare = given._replace(netloc=f"{given.username or 'default'}@{given.hostname}:{given.port}")
     password = given.password or os.environ.get("CLICKHOUSE_PASSWORD", "")
     seen = len(ledger.lines())
-    command = [
+    asked = [
         sys.executable, "-m", "pytest", "-q", "-m", "preflight", f"--incident={about.path}", f"--clickhouse={bare.geturl()}",
         f"--ledger={ledger.path}", f"--now={now.isoformat()}",
     ]  # fmt: skip
     done = subprocess.run(
-        command, cwd=PROJECT, env=os.environ | {"CLICKHOUSE_PASSWORD": password}, capture_output=True, text=True, check=False
+        asked, cwd=PROJECT, env=os.environ | {"CLICKHOUSE_PASSWORD": password}, capture_output=True, text=True, check=False
     )  # fmt: skip
     found = ledger.lines()[seen:]
     _print_findings([line for line in found if line["kind"] == "evidence"])

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recovery import incident, moment, snapshot, warehouse
-from recovery.action import Workplace, who
 from recovery.errors import RecoveryError, UsageError
 from recovery.ledger import Ledger, Line
+from recovery.workplace import Workplace, who
 
 PROJECT = Path(__file__).parent.parent
 

@@ -11,10 +11,11 @@ from typing import Any
 from unittest.mock import patch
 
 from recovery import action, census, fingerprint
-from recovery.action import Plan, Workplace
+from recovery.action import Plan
 from recovery.evidence import Evidence
 from recovery.incident import load
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 from tests.conftest import PROJECT, Case
 
 CHECKS = {

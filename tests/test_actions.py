@@ -16,15 +16,16 @@ from unittest.mock import patch
 
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from filelock import FileLock
 
-from recovery import action, census, fingerprint, gate, snapshot
-from recovery.action import Workplace
+from recovery import action, census, fingerprint, gate, interrupts, lock, snapshot
 from recovery.actions import ACTIONS
 from recovery.errors import ActionFailed, GateClosed, StatementFailed
 from recovery.incident import load
+from recovery.ledger import Ledger
 from recovery.phases import BY_NAME
 from recovery.warehouse import Dsn, Warehouse
+from recovery.workplace import Workplace
+from scripts import ledger as ledger_command
 from scripts import rollback
 from tests.conftest import PROJECT, Case, connect
 
@@ -64,10 +65,15 @@ def act(case: Case, phase: str, warehouse: Warehouse) -> action.Plan:
 
 def interrupted(case: Case, phase: str, statement: str, *, after: bool, error: type[BaseException]) -> None:
     breaking = Interrupting(load(case.incident), case.dsn, writable=True, statement=statement, after=after, error=error)
-    with breaking, pytest.raises((ActionFailed, error)):
-        act(case, phase, breaking)
+    with breaking:
+        try:
+            act(case, phase, breaking)
+        except (ActionFailed, error):
+            assert case.lines("failed")
+        else:  # the connection was lost, and the server showed the unit as done
+            assert after
+            assert error is StatementFailed
     assert case.ledger.fault() is None
-    assert case.lines("failed")
 
 
 def classes(case: Case) -> dict[str, int]:
@@ -84,6 +90,11 @@ def prove(case: Case, *phases: str) -> None:
 def gates_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evidence is not asked for: test_commands.py and test_gate.py are about the gate."""
     monkeypatch.setattr(gate, "reasons_to_refuse", lambda *asked: [])
+
+
+def options(case: Case) -> list[str]:
+    """What a command of scripts/ is given to work on this case."""
+    return ["--incident", str(case.incident), "--clickhouse", case.dsn, "--ledger", str(case.ledger.path)]
 
 
 def finish(case: Case, phase: str) -> None:
@@ -171,17 +182,92 @@ def test_an_action_looks_at_the_server_anew_whatever_the_run_was_answered_before
             act(case, "phase2", warehouse)
 
 
-def test_two_runs_with_one_ledger_do_not_act_at_once(case: Case) -> None:
+def test_of_two_runners_one_acts_and_the_other_is_refused_by_name(case: Case, tmp_path: Path) -> None:
+    incident = load(case.incident)
     with (
-        FileLock(f"{case.ledger.path}.action"),
-        Warehouse(load(case.incident), case.dsn, writable=True) as warehouse,
-        pytest.raises(GateClosed, match="another run acts with the ledger"),
+        Warehouse(incident, case.dsn, writable=True) as warehouse,
+        lock.held(warehouse, "backfill", "alice@there"),
+        pytest.raises(GateClosed, match=r"alice@there \(pid \d+, backfill\) acts on the table, last heard \d+ s ago"),
     ):
         act(case, "phase2", warehouse)
-    with Warehouse(load(case.incident), case.dsn, writable=True) as warehouse:
-        place = Workplace(warehouse.incident, warehouse, case.ledger, "run", lambda: case.now)
-        with FileLock(f"{case.ledger.path}.action"), pytest.raises(ActionFailed, match="nothing was changed"):
+    with Warehouse(incident, case.dsn, writable=True) as warehouse:
+        place = Workplace(incident, warehouse, case.ledger, "run", lambda: case.now)
+        with lock.held(warehouse, "backfill", "alice@there"), pytest.raises(GateClosed, match="alice@there"):
             snapshot.restore(place, {"name": "none"})
+    assert not case.value("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE '%lock%'")
+
+
+def test_a_lock_whose_holder_died_or_fell_silent_is_passed_over_and_the_holder_finds_out(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Warehouse(load(case.incident), case.dsn, writable=True) as warehouse:
+        with lock.held(warehouse, "backfill", "alice@there") as first:
+            first.require()
+            monkeypatch.setattr(lock, "SILENT_SECONDS", -1.0)
+            with lock.held(warehouse, "backfill", "bob@here"), pytest.raises(GateClosed, match="was lost to bob@here"):
+                first.require()
+        monkeypatch.undo()
+        ended = subprocess.Popen(["true"])
+        gone = lock.Holder("carol@here", "backfill", lock.this_machine(), ended.pid, "1")
+        ended.wait()
+        lock._write(warehouse, "lock_take", 1, gone)
+        with lock.held(warehouse, "backfill", "bob@here") as second:
+            second.require()
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_a_ledger_that_is_behind_the_server_refuses_to_act_until_it_was_fetched(
+    case: Case, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(case, "phase2")
+    whole = case.ledger.path.read_bytes()
+    given = options(case)
+    assert ledger_command.main([*given, "status"]) == 0, capsys.readouterr()
+    for cut in (b"".join(whole.splitlines(keepends=True)[:-1]), b""):
+        case.ledger.path.write_bytes(cut)
+        assert case.ledger.fault() is None
+        with pytest.raises(GateClosed, match=r"the ledger is behind: .* fetch it with python -m scripts.ledger fetch"):
+            finish(case, "phase4")
+        assert ledger_command.main([*given, "status"]) == 1
+        assert ledger_command.main([*given, "fetch"]) == 0
+        assert case.ledger.path.read_bytes() == whole
+        assert "the file before is" in capsys.readouterr().out
+    finish(case, "phase4")
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_an_action_pauses_while_the_server_is_over_its_limits_and_stops_on_the_panic_file(case: Case) -> None:
+    case.edit(limits={"free_disk_percent": 100.0, "pause_seconds": 10, "poll_seconds": 5.0})
+    told: list[str] = []
+    waits: list[float] = []
+    incident = load(case.incident)
+    with Warehouse(incident, case.dsn, writable=True) as warehouse:
+        place = Workplace(incident, warehouse, case.ledger, "run", lambda: case.now, waits.append, told.append)
+        with pytest.raises(ActionFailed, match=r"paused for 10 s and still over the limits: .* of the disk is free"):
+            action.run(ACTIONS["backfill"], BY_NAME["phase2"], place)
+        assert waits == [5.0, 5.0]
+        assert any(line.startswith("pausing:") for line in told)
+    case.edit(limits={"free_disk_percent": 0.0})
+    panic = case.incident.parent / incident.limits.panic_file
+    panic.touch()
+    with pytest.raises(ActionFailed, match=r"the panic file .* is there; remove it"):
+        finish(case, "phase2")
+    panic.unlink()
+    finish(case, "phase2")
+    assert len(case.lines("started")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_never_cuts_a_line_of_the_ledger(tmp_path: Path, number: signal.Signals) -> None:
+    def append_while_told_to_stop() -> None:
+        with interrupts.terminate_as_interrupt(), interrupts.uninterrupted():
+            signal.raise_signal(number)
+            signal.raise_signal(number)
+            Ledger(tmp_path / "ledger.jsonl").append("run")
+
+    with pytest.raises(KeyboardInterrupt):
+        append_while_told_to_stop()
+    assert len(Ledger(tmp_path / "ledger.jsonl").lines()) == 1
 
 
 @pytest.mark.usefixtures("gates_open")
@@ -284,19 +370,14 @@ def test_a_snapshot_brings_the_state_before_an_action_back(
     )
 
     name = case.lines("started")[-1]["snapshot"]
-    parsed = Dsn.parse(case.dsn)
-    given = [
-        "--incident", str(case.incident), "--clickhouse", f"clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
-        "--ledger", str(case.ledger.path),
-    ]  # fmt: skip
-    with patch.dict(os.environ, {"CLICKHOUSE_PASSWORD": parsed.password}):
-        assert rollback.main(given) == 0
-        assert name in capsys.readouterr().out
-        assert rollback.main([*given, "--restore", "nothing"]) == 4
-        assert rollback.main([*given, "--restore", name]) == 0
-        assert case.fingerprint() != before
-        assert "Pass --execute" in capsys.readouterr().out
-        assert rollback.main([*given, "--restore", name, "--execute"]) == 0
+    given = options(case)
+    assert rollback.main(given) == 0
+    assert name in capsys.readouterr().out
+    assert rollback.main([*given, "--restore", "nothing"]) == 4
+    assert rollback.main([*given, "--restore", name]) == 0
+    assert case.fingerprint() != before
+    assert "Pass --execute" in capsys.readouterr().out
+    assert rollback.main([*given, "--restore", name, "--execute"]) == 0
     assert case.value(f"SELECT count() FROM {FILLS} FINAL") == rows + 3
     case.command(f"ALTER TABLE {FILLS} DELETE WHERE startsWith(fill_id, 'later')")
     assert case.fingerprint() == before

@@ -286,7 +286,7 @@ def grants(role: str) -> set[tuple[str, str]]:
 
 TABLE = f"{JANUARY.table.database}.{JANUARY.table.name}"
 # How the names of the tables go on that the suite makes beside the fills: snapshots, and the list of superseded rows.
-SNAPSHOT, WORKLIST = "_before_", "_superseded_"
+SNAPSHOT, WORKLIST, LOCK = "_before_", "_superseded_", "_recovery_lock_"
 # A statement's first words, what they need on the table that follows, and whether they read it besides.
 VERBS = {
     r"INSERT INTO": {"INSERT"},
@@ -294,7 +294,8 @@ VERBS = {
     r"DROP TABLE IF EXISTS": {"DROP TABLE"},
     r"DELETE FROM": {"ALTER DELETE"},
     r"OPTIMIZE TABLE": {"OPTIMIZE"},
-    r"ALTER TABLE": {"INSERT", "ALTER DELETE"},  # ATTACH and REPLACE PARTITION, the only ones
+    r"ALTER TABLE(?= \S+ MODIFY COMMENT)": {"ALTER MODIFY COMMENT"},
+    r"ALTER TABLE": {"INSERT", "ALTER DELETE"},  # ATTACH and REPLACE PARTITION
 }
 OPEN_TO_ALL = {"system.tables", "system.columns", "system.databases", "system.settings"}
 
@@ -303,17 +304,18 @@ def composed() -> Iterator[str]:
     """Every statement of the suite on January's tables; one that is for several tables, for each of them."""
     columns = tuple(Column(name, "String", "", "") for name in (*JANUARY.table.identity, JANUARY.table.version))
     words = statements.words(JANUARY, Schema(columns, "", "", "", "", "", "String"))
-    snapshot, worklist = (
-        statements.quote(JANUARY.table.database, f"{JANUARY.table.name}{suffix}x") for suffix in (SNAPSHOT, WORKLIST)
+    snapshot, worklist, lock = (
+        statements.quote(JANUARY.table.database, f"{JANUARY.table.name}{suffix}x")
+        for suffix in (SNAPSHOT, WORKLIST, LOCK)
     )
-    names = {"snapshot": snapshot, "worklist": worklist, "partition": "x"}
+    names = {"snapshot": snapshot, "worklist": worklist, "lock": lock, "holder": "''", "partition": "x"}
     for path in sorted(statements.FOLDER.glob("*.sql")):
         text = path.read_text("utf-8")
         if "Fragment" in text.splitlines()[0]:
             continue
         variants: list[dict[str, str]] = [{"own_table": snapshot}]
         if "${own_table}" in text:
-            variants.append({"own_table": worklist})
+            variants += [{"own_table": worklist}, {"own_table": lock}]
         if re.search(r"^SELECT", text, re.MULTILINE) and not re.search("|".join(VERBS), text):
             variants.append({"table": snapshot})  # asked of a snapshot too
         for variant in variants:
@@ -340,6 +342,8 @@ def needed(writing: bool) -> set[tuple[str, str]]:
         found |= {("SELECT", on) for on in reads}
         if "dependencies_table" in sql:  # without it, views are hidden from those who have no right on them
             found |= {("SHOW TABLES", "*.*")}
+    if writing:
+        found |= {("INSERT", statements.MIRROR)}  # by Warehouse.insert, the only one that is no statement of a file
     return {(privilege, full(on)) for privilege, on in found} - {("SELECT", on) for on in OPEN_TO_ALL}
 
 
@@ -348,12 +352,12 @@ def full(name: str) -> str:
     if name.startswith("{database:Identifier}"):
         name = JANUARY.services.updater.table
     name = name if "." in name else f"{JANUARY.table.database}.{name}"
-    return re.sub(rf"({SNAPSHOT}|{WORKLIST})x$", r"\1*", name)
+    return re.sub(rf"({SNAPSHOT}|{WORKLIST}|{LOCK})x$", r"\1*", name)
 
 
 def test_the_tables_that_the_suite_makes_are_named_as_the_grants_say() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
-    assert set(re.findall(r"table\.name\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST}
+    assert set(re.findall(r"table\.name\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK}
 
 
 def test_the_reader_is_granted_what_its_statements_need_and_no_more() -> None:

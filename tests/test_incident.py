@@ -284,7 +284,18 @@ def test_a_number_too_long_to_read_is_one_sentence(tmp_path: Path) -> None:
 
 def test_an_empty_file_lacks_every_section(tmp_path: Path) -> None:
     path = written(tmp_path, "")
-    sections = ("incident", "table", "window", "source", "backfill", "deduplicate", "gates", "plan", "services")
+    sections = (
+        "incident",
+        "table",
+        "window",
+        "source",
+        "backfill",
+        "deduplicate",
+        "gates",
+        "limits",
+        "plan",
+        "services",
+    )
     assert faults(path) == [f"{path}: {section} is missing; it is required." for section in sections]
 
 

@@ -12,11 +12,11 @@ from unittest.mock import patch
 import pytest
 
 from recovery import plan
-from recovery.action import Workplace
 from recovery.actions import ACTIONS
 from recovery.incident import load
 from recovery.statements import Column, Schema, Write, partition_expression
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 from scripts.plan import main
 from tests.conftest import Case
 

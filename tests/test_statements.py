@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recovery.errors import ActionFailed, IncidentError
 from recovery.incident import load
 from recovery.snapshot import partition_id
-from recovery.statements import FOLDER, FRAGMENTS, Column, Schema, compose, parameters_of, quote, text, words
+from recovery.statements import FOLDER, FRAGMENTS, Column, Schema, compose, literal, parameters_of, quote, text, words
 
 ROOT = Path(__file__).parent.parent
 INCIDENT = load(ROOT / "incidents" / "2026-01-empty-condition-ids.toml")
@@ -43,6 +43,8 @@ OF_THE_CALL = {
     "current": quote("default", "a_table_just_before_a_restore"),
     "worklist": quote("default", "a_worklist"),
     "own_table": quote("default", "a_table_of_ours"),
+    "lock": quote("default", "a_lock"),
+    "holder": literal("a holder"),
     "partition": partition_id("202601"),
 }
 

@@ -1,0 +1,2 @@
+-- Whether the mirror of the ledger is there.
+EXISTS TABLE ${ledger}

@@ -81,11 +81,16 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
 
 
 @pytest.fixture
-def after_action(recovered: Plan, audit: Audit, request: pytest.FixtureRequest) -> Plan:
+def carried_out(audit: Audit, request: pytest.FixtureRequest) -> None:
+    """The check is skipped where the action of its phase was only shown."""
+    shown = audit.shown_plans.get(request.node.stash[page.PHASES][0])
+    if shown:
+        pytest.skip(f"dry run: {shown['action']} would {shown['sentence']}; pass --execute to do it")
+
+
+@pytest.fixture
+def after_action(recovered: Plan, carried_out: None) -> Plan:
     """As `recovered`, and the check is skipped where the action was only shown."""
-    phase = request.node.stash[page.PHASES][0]
-    if phase in audit.shown_plans:
-        pytest.skip(f"dry run: {recovered.action} would {recovered.sentence}; pass --execute to do it")
     return recovered
 
 

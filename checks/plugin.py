@@ -193,7 +193,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item, names in marks.items():
         item.stash[page.PHASES] = [name for name in names if name in audit.phases]
     order = [phase.name for phase in PHASES]
-    items.sort(key=lambda item: min(map(order.index, item.stash[page.PHASES]), default=len(order)))
+    items.sort(key=lambda item: (min(map(order.index, item.stash[page.PHASES]), default=len(order)), _is_shared(item)))
+
+
+def _is_shared(item: pytest.Item) -> bool:
+    """Whether the check belongs to several phases: it is asked last in each, after the phase's action."""
+    return not hasattr(getattr(item, "module", None), "PHASE")
 
 
 @pytest.hookimpl(wrapper=True)

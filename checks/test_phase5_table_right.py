@@ -96,6 +96,22 @@ def test_every_orphan_is_accounted_for(
     evidence.expect("orphans that are nowhere any more", lost, "==", 0)
 
 
+def test_no_quarantined_row_can_be_healed(counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
+    """A row in quarantine whose right row the source knows by now belongs into the table: the backfill brings it back."""
+    evidence.show(counted.answer, examined=counted.count(*census.OWNED))
+    healable = 0
+    if warehouse.ask_again("quarantine_exists").first["result"]:
+        asked = {**census.parameters(warehouse), "since_version": 0}
+        answer = warehouse.ask("healable", **asked)
+        healable = answer.first["healable"]
+        evidence.show(answer, examined=0, in_quarantine=answer.first["identities"], healable=healable)
+        if healable:
+            rows = warehouse.ask("healable_sample", **asked, limit=10).rows
+            listed = [", ".join(str(value) for value in row.values()) for row in rows]
+            evidence.note(f"To bring them back: pytest -m phase2 --execute. Some of them: {'; '.join(listed)}.")
+    evidence.expect("rows in quarantine that have a right row by now", healable, "==", 0)
+
+
 def test_everything_outside_the_window_is_untouched(
     place: action.Workplace, warehouse: Warehouse, evidence: Evidence
 ) -> None:

@@ -14,6 +14,7 @@ from recovery.ledger import Line
 from recovery.lock import Lock
 from recovery.phases import Phase
 from recovery.statements import Write
+from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
 
 
@@ -148,7 +149,8 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
             _record_found_done(place, begun, facts)
             return
         place.tell(f"{where}: {unit.label}")
-        ledger.append("unit", **facts, state="started", query_id=label, left=left if unit.counted else 0)
+        ledger.append("unit", **facts, state="started", query_id=label, left=left if unit.counted else 0,
+                      version=version_now(place.warehouse))  # fmt: skip
         problem = ""
         try:
             action.do(place, plan, unit, label)
@@ -168,7 +170,8 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
     if problem:
         place.tell(f"  {problem}; the server shows that it is done all the same")
     rows, seconds = left if unit.counted else 0, round(time.monotonic() - clock, 3)
-    ledger.append("unit", **facts, state="done", query_id=label, rows=rows, seconds=seconds)
+    ledger.append("unit", **facts, state="done", query_id=label, rows=rows, seconds=seconds,
+                  version=version_now(place.warehouse))  # fmt: skip
     _tell_progress(place, plan, begun, number)
 
 
@@ -195,7 +198,7 @@ def _record_found_done(place: Workplace, begun: Line, facts: Mapping[str, Any]) 
     started = [line for line in _units(place, begun, "started") if line["unit"] == facts["unit"]]
     if started and not any(line["unit"] == facts["unit"] for line in _units(place, begun, "done")):
         place.ledger.append("unit", **facts, state="done", query_id=started[-1]["query_id"], rows=started[0]["left"],
-                            seconds=0.0, found=True)  # fmt: skip
+                            seconds=0.0, found=True, version=version_now(place.warehouse))  # fmt: skip
 
 
 def _units(place: Workplace, begun: Line, state: str) -> list[Line]:
@@ -234,6 +237,11 @@ def _require_quiet(place: Workplace, action: Action, begun: Line) -> None:
         f"{action.name}: the mutation {pending[0]['mutation_id']} is not done on the server "
         f"({pending[0]['latest_fail_reason'] or 'no reason given'}); nothing was sent. Have it ended, then run it again"
     )
+
+
+def version_now(warehouse: Warehouse) -> int:
+    """The version that a row written now would get: a restore tells by it what the suite wrote."""
+    return int(warehouse.ask_again("version_now").first["version"])
 
 
 def _running(place: Workplace, label: str) -> int:

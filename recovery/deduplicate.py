@@ -54,7 +54,7 @@ class Deduplicate:
             )
             units.append(Unit(f"remove {orphans:,} orphans that are in quarantine", "quarantined", UNDO, orphans))
         shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
-        worklist = f"{incident.table.name}_superseded_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
+        worklist = f"{incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
         if superseded and incident.deduplicate.strategy == "delete":
             units += [
                 Unit(

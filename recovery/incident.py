@@ -175,6 +175,12 @@ class Limits(_Part):
     panic_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
 
 
+class Snapshots(_Part):
+    """Snapshots older than `keep_days` are due to be dropped; none is dropped but by a command that names it."""
+
+    keep_days: Duration
+
+
 class Plan(_Part):
     """What the people who wrote the plan expected, to be shown beside what is measured."""
 
@@ -222,6 +228,7 @@ class _File(_Part):
     deduplicate: Deduplicate
     gates: Gates
     limits: Limits
+    snapshots: Snapshots
     plan: Plan
     services: Services
 

@@ -9,7 +9,8 @@ of the line before) and `sha` (SHA-256 of the line without it); the rest depends
   problems (what kept it from its end: code, sentence, reasons)
 - `plan`: an action's plan that was shown
 - `started`, `unit`, `done`, `failed`: an action with its plan, its units, its fingerprints before and after
-- `snapshot`: a copy of partitions was taken; `restoring`, `restored`: the window is brought back from one
+- `snapshot`: a copy of partitions was taken; `restoring`, `restored`: the window is brought back from one;
+  `dropped`: one was given up
 - `override`: a closed gate was passed by hand: who, why, what was missing
 - `repaired`: a torn last line was cut off
 

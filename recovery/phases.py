@@ -49,6 +49,7 @@ def axis(incident: Incident, per: str) -> list[str]:
 
 
 WRITER = Check("test_the_writer_stores_right_rows", "phase")
+BALANCE = Check("test_every_identity_is_accounted_for", "phase")
 
 PHASES: tuple[Phase, ...] = (
     Phase(
@@ -87,6 +88,7 @@ PHASES: tuple[Phase, ...] = (
         "Is every right row in the table?",
         checks=(
             WRITER,
+            BALANCE,
             Check("test_every_source_row_has_a_good_row", "day"),
             Check("test_rows_written_are_as_planned", "day"),
         ),
@@ -98,6 +100,7 @@ PHASES: tuple[Phase, ...] = (
         "Can the broken rows go?",
         checks=(
             WRITER,
+            BALANCE,
             Check("test_every_broken_row_has_one_right_correction", "day"),
             Check("test_the_corrected_version_wins", "day"),
             Check("test_orphans_are_few_and_listed"),
@@ -111,6 +114,7 @@ PHASES: tuple[Phase, ...] = (
         "Are the broken rows gone, and only they?",
         checks=(
             WRITER,
+            BALANCE,
             Check("test_a_partition_has_few_parts", "partition"),
             Check("test_no_mutation_or_merge_is_pending"),
             Check("test_rows_are_as_planned"),
@@ -123,12 +127,14 @@ PHASES: tuple[Phase, ...] = (
         "Is the table right?",
         checks=(
             WRITER,
+            BALANCE,
             Check("test_no_superseded_row_remains", "day"),
             Check("test_no_broken_row_remains", "day"),
             Check("test_every_row_is_the_right_one", "day"),
             Check("test_no_identity_is_there_twice"),
             Check("test_a_test_subject_is_right", "subject"),
             Check("test_every_orphan_is_accounted_for"),
+            Check("test_no_quarantined_row_can_be_healed"),
             Check("test_everything_outside_the_window_is_untouched"),
         ),
         after=("preflight", "phase1", "phase2", "phase3", "phase4"),

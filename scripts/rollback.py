@@ -1,91 +1,105 @@
-"""Lists the snapshots of an incident, and with --restore NAME --execute brings one back."""
+"""Lists the snapshots of an incident; --restore brings one back, --drop gives up one by its name, each with --execute."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-import uuid
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime, timedelta
 
-from recovery import incident, moment, snapshot, warehouse
-from recovery.errors import RecoveryError, UsageError
-from recovery.ledger import Ledger, Line
-from recovery.workplace import Workplace, who
-
-PROJECT = Path(__file__).parent.parent
+from recovery import restore, snapshot
+from recovery.errors import UsageError
+from recovery.ledger import Line
+from recovery.workplace import Workplace
+from scripts import command
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0 when it was listed or restored, else the one of the error (see docs/runbook.md)."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.rollback", description=__doc__)
-    parser.add_argument("--incident", required=True, metavar="FILE", type=Path)
-    parser.add_argument("--clickhouse", default="embedded", metavar="DSN")
-    parser.add_argument("--ledger", metavar="FILE", type=Path)
-    parser.add_argument("--restore", metavar="SNAPSHOT", help="the snapshot to bring back")
-    parser.add_argument("--now", metavar="TIME", help="the time of the restore; default: now")
-    parser.add_argument("--execute", action="store_true", help="do it; without it nothing is changed")
-    try:
-        return _run(parser.parse_args(argv))
-    except RecoveryError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    except SystemExit as error:
-        return 4 if error.code else 0
+    """Exit code 0 when it was listed, restored or dropped, else the one of the error (see docs/messages.md)."""
+    parser = command.parser("rollback", __doc__, acts=True)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--restore", metavar="SNAPSHOT", help="the snapshot to bring back")
+    what.add_argument("--drop", metavar="SNAPSHOT", help="the snapshot to give up")
+    parser.add_argument(
+        "--take-back-later-writes", action="store_true", help="with --restore: rows that others wrote since go, too"
+    )
+    parser.add_argument("--even-young", action="store_true", help="with --drop: also one that is not old enough yet")
+    return command.end(parser, argv, _run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    about = incident.load(options.incident)
-    now = moment.parse(options.now) if options.now else None
-    ledger = Ledger(options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl")
-    if fault := ledger.fault():
-        raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
-    dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
-    try:
-        with warehouse.Warehouse(about, dsn, writable=options.execute) as store:
-            place = Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now or datetime.now(UTC))
-            taken = [line for line in ledger.lines() if line["kind"] == "snapshot"]
-            held = [line for line in taken if snapshot.is_there(store, line)]
-            if options.restore:
-                return _restore(place, held, options.restore, options.execute)
-            _list(store, taken, held)
-            return 0
-    finally:
-        if server is not None:
-            server.stop()
+    with command.opened(options) as (place, _):
+        taken = [line for line in place.ledger.lines() if line["kind"] == "snapshot"]
+        held = [line for line in taken if snapshot.is_there(place.warehouse, line)]
+        if options.restore:
+            _restore(place, _named(held, options.restore), options)
+        elif options.drop:
+            _drop(place, _named(held, options.drop), options)
+        else:
+            _list(place, taken, held)
+        return 0
 
 
-def _list(store: warehouse.Warehouse, taken: list[Line], held: list[Line]) -> None:
-    if not taken:
-        print("No snapshot was taken yet: there is nothing to restore.")
-    for line in taken:
-        if line not in held:
-            print(f"{line['name']}: not on the server any more")
-            continue
-        print(
-            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}; "
-            f"{snapshot.window_rows(store, line['name']):,} rows of the window then, {snapshot.window_rows(store):,} now"
-        )
-
-
-def _restore(place: Workplace, held: list[Line], name: str, execute: bool) -> int:
+def _named(held: list[Line], name: str) -> Line:
     line = next((line for line in held if line["name"] == name), None)
     if line is None:
         names = ", ".join(line["name"] for line in held) or "none"
         raise UsageError(f"{name} is no snapshot of this incident on this server; there are: {names}.")
-    then, now = snapshot.window_rows(place.warehouse, name), snapshot.window_rows(place.warehouse)
-    if not execute:
+    return line
+
+
+def _list(place: Workplace, taken: list[Line], held: list[Line]) -> None:
+    if not taken:
+        print("No snapshot was taken yet: there is nothing to restore.")
+    now = restore.window_rows(place.warehouse)
+    for line in taken:
+        if line not in held:
+            print(f"{line['name']}: not on the server any more")
+            continue
+        due = "" if _is_young(place, line) else f"; due to be dropped, for it is {_age(place, line).days} days old"
         print(
-            f"restore would put back the {then:,} rows that the window held at {line['now'][:19]} UTC in place of the "
-            f"{now:,} that it holds now; rows outside the window are not touched. Pass --execute to do it."
+            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}; "
+            f"{restore.window_rows(place.warehouse, line['name']):,} rows of the window then, {now:,} now{due}"
         )
-        return 0
-    done = snapshot.restore(place, line)
+
+
+def _restore(place: Workplace, taken: Line, options: argparse.Namespace) -> None:
+    take_back = options.take_back_later_writes
+    change = restore.difference(place, taken, take_back=take_back)
     print(
-        f"Restored: the window equals {name} ({then:,} rows), nothing outside it was touched; the state before the restore "
-        f"is kept in {done['kept']} ({who()})."
+        f"{taken['name']}, taken {taken['now'][:19]} UTC: {change.insert:,} rows of the window to put back, "
+        f"{change.remove:,} to remove, {change.later:,} that others wrote since and that stay"
     )
-    return 0
+    for row in change.sample:
+        print(f"  stays: {row}")
+    if not options.execute:
+        print("Rows outside the window are not touched. Pass --execute to do it.")
+        return
+    done = restore.restore(place, taken, take_back=take_back)
+    print(
+        f"Restored: {done['inserted']:,} rows put back, {done['removed']:,} removed, {done['left']:,} later ones left; "
+        f"the window equals the snapshot otherwise, nothing outside it was touched. The state before is kept in {done['kept']}."
+    )
+
+
+def _drop(place: Workplace, taken: Line, options: argparse.Namespace) -> None:
+    if _is_young(place, taken) and not options.even_young:
+        raise UsageError(
+            f"{taken['name']} is {_age(place, taken).days} days old, and snapshots are kept for "
+            f"{place.incident.snapshots.keep_days} (snapshots.keep_days); pass --even-young to give it up all the same."
+        )
+    if not options.execute:
+        print(f"{taken['name']}, taken {taken['now'][:19]} UTC, would be dropped for good. Pass --execute to do it.")
+        return
+    snapshot.give_up(place, taken)
+    print(f"Dropped {taken['name']}.")
+
+
+def _age(place: Workplace, taken: Line) -> timedelta:
+    return place.now() - datetime.fromisoformat(taken["now"])
+
+
+def _is_young(place: Workplace, taken: Line) -> bool:
+    return _age(place, taken) < timedelta(days=place.incident.snapshots.keep_days)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ def ask(case: Case, check: str, **axis: str) -> Evidence:
         offered: dict[str, Any] = {
             "after_action": Plan("none", "", ()),
             "baseline": action.last_done("backfill", case.ledger.lines()),
+            "carried_out": None,
             "counted": lambda: census.Census.take(warehouse),
             "evidence": evidence,
             "incident": incident,

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from recovery import action, census, fingerprint, gate, interrupts, lock, snapshot
+from recovery import action, census, fingerprint, gate, interrupts, lock, restore
 from recovery.actions import ACTIONS
 from recovery.errors import ActionFailed, GateClosed, StatementFailed
 from recovery.incident import load
@@ -193,7 +193,7 @@ def test_of_two_runners_one_acts_and_the_other_is_refused_by_name(case: Case, tm
     with Warehouse(incident, case.dsn, writable=True) as warehouse:
         place = Workplace(incident, warehouse, case.ledger, "run", lambda: case.now)
         with lock.held(warehouse, "backfill", "alice@there"), pytest.raises(GateClosed, match="alice@there"):
-            snapshot.restore(place, {"name": "none"})
+            restore.restore(place, {"name": "none"})
     assert not case.value("SELECT count() FROM system.tables WHERE database = currentDatabase() AND name LIKE '%lock%'")
 
 
@@ -287,7 +287,7 @@ def test_a_restore_that_is_interrupted_is_begun_again_and_loses_nothing(case: Ca
                 warehouse.incident, warehouse, case.ledger, "run", lambda: case.now, tell=lambda line: None
             )
             with nullcontext() if warehouse is not breaking else pytest.raises(StatementFailed):
-                snapshot.restore(place, taken)
+                restore.restore(place, taken)
     assert case.value(f"SELECT count() FROM {FILLS} WHERE startsWith(fill_id, 'later')") == 3
     with Warehouse(load(case.incident), case.dsn) as warehouse:
         assert fingerprint.of_window(warehouse) == taken["window"]

@@ -1,0 +1,167 @@
+"""Restore: bring the window back as a snapshot has it, row by row, and leave what others wrote meanwhile.
+
+A restore is a difference: rows of the snapshot that the table lacks are inserted, rows that the suite wrote since are removed,
+and rows that neither the snapshot nor the suite knows are another's later writes, which stay. Rows are told apart by a hash of
+all their columns, the version among them; what the suite wrote since is told by the versions between which its units ran.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from recovery import fingerprint, interrupts, lock, mirror, snapshot
+from recovery.errors import ActionFailed
+from recovery.ledger import Line
+from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace, who
+
+SHARE_ROWS = 10_000_000  # listed rows whose hashes one statement holds in memory
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a restore would change, in rows; `later` ones were written by others since and stay, `sample` shows some."""
+
+    insert: int
+    remove: int
+    later: int
+    sample: list[str]
+
+
+def difference(place: Workplace, taken: Line, *, take_back: bool) -> Difference:
+    """What a restore of the snapshot `taken` would change now. Nothing is written."""
+    asked = {"names": _names(place, taken), **_values(place, take_back)}
+    rows = {row["side"]: int(row["rows"]) for row in place.warehouse.ask_again("restore_count", **asked).rows}
+    sample = place.warehouse.ask_again("restore_sample", **asked, limit=5).rows if rows.get("later") else []
+    listed = [", ".join(str(value) for value in row.values()) for row in sample]
+    return Difference(rows.get("insert", 0), rows.get("remove", 0), rows.get("later", 0), listed)
+
+
+def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
+    """Bring the window back as `taken` has it, others' later writes too where `take_back`, and prove it.
+
+    Rows outside the window are never touched. Interrupted, it is begun again: the state before it is kept in a snapshot too.
+    Raises GateClosed when another runner acts, ActionFailed when the end is not as it should be.
+    """
+    with (
+        interrupts.terminate_as_interrupt(),
+        lock.held(place.warehouse, "restore", who()),
+        mirror.following(place.warehouse, place.ledger, "restore"),
+    ):
+        return _restore(place, taken, take_back)
+
+
+def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
+    warehouse, name = place.warehouse, taken["name"]
+    if not snapshot.is_there(warehouse, taken):
+        raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
+    warehouse.forget()
+    before = fingerprint.of_window(warehouse)
+    outside = _outside(place)
+    for line in _unfinished(place):
+        snapshot.drop_table(warehouse, line["worklist"])
+    kept = snapshot.name_of(place, "restore", uuid.uuid4().hex[:8])
+    snapshot.take(place, kept, list(warehouse.incident.table.partitions))
+    worklist = f"{place.incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"
+    place.ledger.append(
+        "restoring",
+        run=place.run,
+        snapshot=name,
+        kept=kept,
+        worklist=worklist,
+        before=before,
+        now=place.now().isoformat(),
+    )
+    planned = difference(place, taken, take_back=take_back)
+    names = _names(place, taken) | {"worklist": snapshot.table_of(warehouse, worklist)}
+    values = _values(place, take_back)
+    for statement in ("restore_create", "restore_list"):
+        warehouse.write(statement, label=_label(statement), names=names, **values)
+    for statement, rows in (("restore_remove", planned.remove), ("restore_insert", planned.insert)):
+        shares = math.ceil(rows / SHARE_ROWS)
+        for share in range(shares):
+            place.tell(f"restore: {statement.removeprefix('restore_')} {rows:,} rows, {share + 1} of {shares}")
+            warehouse.write(statement, label=_label(statement), names=names, **values, share=share, shares=shares)
+    warehouse.forget()
+    _prove(place, names, outside, kept)
+    snapshot.drop_table(warehouse, worklist)
+    after = fingerprint.of_window(warehouse)
+    undoes = {
+        line["action"]
+        for line in place.ledger.lines()
+        if line["kind"] == "started" and (line["snapshot"] == name or line["seq"] > taken["seq"])
+    }
+    return place.ledger.append(
+        "restored", run=place.run, snapshot=name, before=before, after=after, kept=kept, inserted=planned.insert,
+        removed=planned.remove, left=planned.later, undoes=sorted(undoes), who=who(), now=place.now().isoformat(),
+    )  # fmt: skip
+
+
+def _prove(place: Workplace, names: Mapping[str, str], outside: list[Any], kept: str) -> None:
+    """The window equals the snapshot, besides identities that others wrote to, and nothing outside it was touched."""
+    warehouse, values = place.warehouse, _range(place.warehouse)
+    here = warehouse.ask_again("fingerprint_besides", names=names, **values).rows
+    there = warehouse.ask_again("fingerprint_besides", names={**names, "table": names["snapshot"]}, **values).rows
+    if here != there or _outside(place) != outside:
+        where = "inside" if here != there else "outside"
+        raise ActionFailed(
+            f"after the restore the rows {where} the window are not as they should be; the state before it is in {kept}"
+        )
+
+
+def written_between(lines: list[Line]) -> list[tuple[int, int]]:
+    """(first, last) version of each unit's time: rows of the suite have one in between. One that has no end is still open."""
+    spans: dict[str, tuple[int, int]] = {}
+    for line in lines:
+        if line["kind"] == "unit" and "version" in line:
+            first, _ = spans.get(line["query_id"], (line["version"], 0))
+            spans[line["query_id"]] = first, line["version"] if line["state"] == "done" else 2**64 - 1
+    return sorted(spans.values())
+
+
+def window_rows(warehouse: Warehouse, table: str | None = None) -> int:
+    """Rows of the window, in the table or in a snapshot."""
+    names = {"table": snapshot.table_of(warehouse, table)} if table else {}
+    return int(warehouse.ask_again("window_rows", names=names, **_range(warehouse)).first["rows"])
+
+
+def _names(place: Workplace, taken: Line) -> dict[str, str]:
+    """The snapshot, and the one that the table was last restored from, as far as the server still has it."""
+    last = next((line for line in reversed(place.ledger.lines()) if line["kind"] in ("restored", "done")), None)
+    earlier = last["snapshot"] if last and last["kind"] == "restored" else taken["name"]
+    if not snapshot.is_there(place.warehouse, {"name": earlier}):
+        earlier = taken["name"]
+    return {
+        "snapshot": snapshot.table_of(place.warehouse, taken["name"]),
+        "earlier": snapshot.table_of(place.warehouse, earlier),
+    }
+
+
+def _values(place: Workplace, take_back: bool) -> dict[str, Any]:
+    return {**_range(place.warehouse), "take_back": take_back, "spans": written_between(place.ledger.lines())}
+
+
+def _range(warehouse: Warehouse) -> dict[str, Any]:
+    window = warehouse.incident.window
+    partitions = list(warehouse.incident.table.partitions)
+    return {"partitions": partitions, "time_from": window.start, "time_to": window.end}
+
+
+def _outside(place: Workplace) -> list[Mapping[str, Any]]:
+    rows = snapshot.settled(place, fingerprint.ask(place.warehouse).rows)
+    return [row for row in rows if not row["in_window"]]
+
+
+def _unfinished(place: Workplace) -> list[Line]:
+    """Restores that were begun and not ended."""
+    lines = place.ledger.lines()
+    ended = {line["kept"] for line in lines if line["kind"] == "restored"}
+    return [line for line in lines if line["kind"] == "restoring" and line["kept"] not in ended]
+
+
+def _label(what: str) -> str:
+    return f"recovery-{what.replace('_', '-')}-{uuid.uuid4()}"

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from checks.audit import Audit
-from recovery import action, census, fingerprint
+from recovery import action, census, fingerprint, swap
 from recovery.action import Plan
 from recovery.actions import ACTIONS
 from recovery.evidence import Evidence
@@ -31,9 +31,11 @@ def incident(audit: Audit) -> Incident:
     return audit.incident
 
 
-@pytest.fixture(scope="session")
-def warehouse(audit: Audit) -> Warehouse:
-    return audit.warehouse
+@pytest.fixture
+def warehouse(audit: Audit, request: pytest.FixtureRequest) -> Warehouse:
+    """The warehouse to ask; where the table is repaired in a shadow, phases 2 and 3 look at that."""
+    phase = next(iter(request.node.stash[page.PHASES]), "")
+    return swap.candidate(audit.warehouse, audit.ledger.lines(), phase)
 
 
 @pytest.fixture
@@ -53,10 +55,10 @@ def counted(warehouse: Warehouse) -> census.Census:
 
 
 @pytest.fixture
-def evidence(request: pytest.FixtureRequest, warehouse: Warehouse) -> Evidence:
+def evidence(request: pytest.FixtureRequest, audit: Audit) -> Evidence:
     """What this check finds. It must show an answer and expect something, or the check fails."""
     found = Evidence(check=request.node.name, phases=request.node.stash[page.PHASES])
-    found.fingerprint = fingerprint.of_window(warehouse)
+    found.fingerprint = fingerprint.of_window(audit.warehouse)
     return found
 
 
@@ -67,7 +69,7 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
     Where nothing is left to do the checks are asked either way.
     """
     phase = BY_NAME[request.module.PHASE]
-    doing = ACTIONS[phase.action or ""]
+    doing = ACTIONS[phase.action_for(audit.incident) or ""]
     place = audit.place
     capture = request.config.pluginmanager.getplugin("capturemanager")
     if audit.mode.execute:
@@ -96,5 +98,11 @@ def after_action(recovered: Plan, carried_out: None) -> Plan:
 
 @pytest.fixture
 def baseline(audit: Audit) -> Line | None:
-    """The last backfill that was carried out, with what the table held before it."""
-    return action.last_done("backfill", audit.ledger.lines())
+    """The last time that right rows were written, by a backfill or into a shadow, with what the table held before."""
+    return action.last_done(BY_NAME["phase2"].action_for(audit.incident) or "", audit.ledger.lines())
+
+
+@pytest.fixture
+def deduplicated(audit: Audit) -> Line | None:
+    """The last deduplication that was carried out, in place or by a swap."""
+    return action.last_done(BY_NAME["phase4"].action_for(audit.incident) or "", audit.ledger.lines())

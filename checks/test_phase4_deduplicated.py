@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from recovery import action, census
+from recovery import census
 from recovery.action import Plan
 from recovery.backfill import window_rows
 from recovery.deduplicate import last_blocks, parts_up_to
 from recovery.evidence import Evidence
 from recovery.incident import Incident
+from recovery.ledger import Line
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 
 PHASE = "phase4"
 pytestmark = pytest.mark.phase4
 
 
 def test_a_partition_has_few_parts(
-    partition: str, after_action: Plan, place: action.Workplace, incident: Incident, evidence: Evidence
+    partition: str,
+    after_action: Plan,
+    deduplicated: Line | None,
+    place: Workplace,
+    incident: Incident,
+    evidence: Evidence,
 ) -> None:
     """Parts that hold rows up to the deduplication; those of a live writer since are left aside."""
-    done = action.last_done("deduplicate", place.ledger.lines())
-    block = (done["plan"]["facts"]["last_blocks"] if done else last_blocks(place)).get(partition, 0)
+    block = (deduplicated["plan"]["facts"]["last_blocks"] if deduplicated else last_blocks(place)).get(partition, 0)
     answer = parts_up_to(place.warehouse, partition, block)
     evidence.about = f"partition {partition}"
     evidence.show(answer, examined=answer.first["all_parts"], **answer.first)
@@ -45,17 +51,16 @@ def test_no_mutation_or_merge_is_pending(
 
 
 def test_rows_are_as_planned(
-    after_action: Plan, place: action.Workplace, counted: census.Census, incident: Incident, evidence: Evidence
+    after_action: Plan, deduplicated: Line | None, counted: census.Census, incident: Incident, evidence: Evidence
 ) -> None:
     """Rows of the window by count(), against what the deduplication said that it would leave, to the row."""
     rows = window_rows(counted)
-    done = action.last_done("deduplicate", place.ledger.lines())
     evidence.show(counted.answer, examined=counted.count(), rows=rows, classes=counted.classes())
-    if done is None:
+    if deduplicated is None:
         evidence.expect("deduplications in the ledger", 0, ">=", 1)
         evidence.note("Run pytest -m phase4 --execute, so that what was removed is known.")
         return
-    facts = done["plan"]["facts"]
+    facts = deduplicated["plan"]["facts"]
     evidence.expect("rows of the window", rows, "==", facts["window_rows_after"])
     evidence.note(
         f"{facts['window_rows_before']:,} rows before, {rows:,} after; the plan expected {incident.plan.rows_before:,} and "

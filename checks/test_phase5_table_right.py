@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from recovery import action, census, fingerprint, snapshot
+from recovery import census, fingerprint, snapshot
 from recovery.evidence import Evidence
 from recovery.incident import Incident
+from recovery.ledger import Line
 from recovery.statements import quote
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 
 PHASE = "phase5"
 pytestmark = pytest.mark.phase5
@@ -70,20 +72,19 @@ def test_a_test_subject_is_right(subject: str, counted: census.Census, incident:
 
 
 def test_every_orphan_is_accounted_for(
-    counted: census.Census, incident: Incident, warehouse: Warehouse, place: action.Workplace, evidence: Evidence
+    counted: census.Census, incident: Incident, warehouse: Warehouse, deduplicated: Line | None, evidence: Evidence
 ) -> None:
     """Each orphan of the snapshot that the deduplication took is, with the very same content, in quarantine or still in
     the table."""
-    done = action.last_done("deduplicate", place.ledger.lines())
     evidence.show(counted.answer, examined=counted.count(*census.OWNED), in_table=counted.count(census.ORPHAN))
-    if done is None:
+    if deduplicated is None:
         evidence.expect("deduplications in the ledger", 0, ">=", 1)
         evidence.note("Run pytest -m phase4 --execute.")
         return
-    planned = done["plan"]["facts"]["classes"].get(census.ORPHAN, 0)
+    planned = deduplicated["plan"]["facts"]["classes"].get(census.ORPHAN, 0)
     lost = planned
     if planned and warehouse.ask("quarantine_exists").first["result"]:
-        names = {"table": quote(incident.table.database, done["snapshot"])}
+        names = {"table": quote(incident.table.database, deduplicated["snapshot"])}
         answer = warehouse.ask("orphans_lost", names=names, **census.parameters(warehouse), shares=1)
         window = {"time_from": incident.window.start, "time_to": incident.window.end}
         listed = warehouse.ask("quarantine_sample", **window, limit=10)
@@ -113,12 +114,12 @@ def test_no_quarantined_row_can_be_healed(counted: census.Census, warehouse: War
 
 
 def test_everything_outside_the_window_is_untouched(
-    place: action.Workplace, warehouse: Warehouse, evidence: Evidence
+    place: Workplace, baseline: Line | None, warehouse: Warehouse, evidence: Evidence
 ) -> None:
     """Day by day as in the snapshot that was taken before the backfill; days that the live writer still fills apart."""
-    done = action.last_done("backfill", place.ledger.lines())
     taken = next(
-        (r for r in place.ledger.lines() if done and r["kind"] == "snapshot" and r["name"] == done["snapshot"]), None
+        (r for r in place.ledger.lines() if baseline and r["kind"] == "snapshot" and r["name"] == baseline["snapshot"]),
+        None,
     )
     now = fingerprint.ask(warehouse)
     days = {row["day"]: (row["rows"], row["hash"]) for row in snapshot.settled(place, now.rows) if not row["in_window"]}

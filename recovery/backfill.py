@@ -31,11 +31,11 @@ class Backfill:
         rows = sum(per_day.values())
         if done and not rows:
             return Plan(self.name, "every right row of the window is in the table; nothing to do", ())
-        version = self._start_version(place)
+        version = start_version(place)
         return Plan(
             action=self.name,
             sentence=f"insert {rows:,} right rows of {len(per_day)} days into {incident.table.name} ({incident.backfill.mode})",
-            units=tuple(self._units(place, version if full else 0, rows)),
+            units=tuple(units(place, version if full else 0, rows)),
             rows=rows,
             bytes=rows * bytes_per_row(place),
             snapshot=tuple(incident.table.partitions),
@@ -71,41 +71,44 @@ class Backfill:
             if counted.count(kind)
         ]
 
-    def _units(self, place: Workplace, since_version: int, rows: int) -> list[Unit]:
-        window, warehouse = place.incident.window, place.warehouse
-        span: dict[str, Any] = {"time_from": window.start, "time_to": window.end}
-        source = warehouse.ask("source_rows", **span).first
-        count = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
-        one_of = max(1, source["groups"] // SAMPLED_GROUPS)
-        step = max(1, math.ceil(source["groups"] / one_of / count))
-        bounds = [r["bound"] for r in warehouse.ask("unit_bounds", **span, one_of=one_of, step=step).rows]
-        low, high = warehouse.key_bounds
-        size = bytes_per_row(place)
-        cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
-        return [
-            Unit(
-                label=f"source keys {shown_key(start)} to {shown_key(end)}",
-                kind="insert",
-                undo="restore the snapshot",
-                rows=rows // (len(cuts) - 1),
-                bytes=rows // (len(cuts) - 1) * size,
-                values={"key_from": start, "key_to": end, "since_version": since_version},
-            )
-            for start, end in itertools.pairwise(cuts)
-        ]
 
-    def _start_version(self, place: Workplace) -> int:
-        """The version that rows written from now on get, once it is above every stored one."""
-        partitions = list(place.incident.table.partitions)
-        for _ in range(WAIT_FOR_CLOCK_SECONDS):
-            versions = place.warehouse.ask_again("versions", partitions=partitions).first
-            if versions["version_now"] > versions["stored"]:
-                return int(versions["version_now"])
-            place.sleep(1)
-        raise ActionFailed(
-            f"a row written now would get version {versions['version_now']}, and {versions['stored']} is stored already: "
-            "corrections would lose; repair the versions first"
+def units(place: Workplace, since_version: int, rows: int) -> list[Unit]:
+    """The right rows of the window in units along the source's sorting key."""
+    window, warehouse = place.incident.window, place.warehouse
+    span: dict[str, Any] = {"time_from": window.start, "time_to": window.end}
+    source = warehouse.ask("source_rows", **span).first
+    count = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
+    one_of = max(1, source["groups"] // SAMPLED_GROUPS)
+    step = max(1, math.ceil(source["groups"] / one_of / count))
+    bounds = [r["bound"] for r in warehouse.ask("unit_bounds", **span, one_of=one_of, step=step).rows]
+    low, high = warehouse.key_bounds
+    size = bytes_per_row(place)
+    cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
+    return [
+        Unit(
+            label=f"source keys {shown_key(start)} to {shown_key(end)}",
+            kind="insert",
+            undo="restore the snapshot",
+            rows=rows // (len(cuts) - 1),
+            bytes=rows // (len(cuts) - 1) * size,
+            values={"key_from": start, "key_to": end, "since_version": since_version},
         )
+        for start, end in itertools.pairwise(cuts)
+    ]
+
+
+def start_version(place: Workplace) -> int:
+    """The version that rows written from now on get, once it is above every stored one."""
+    partitions = list(place.incident.table.partitions)
+    for _ in range(WAIT_FOR_CLOCK_SECONDS):
+        versions = place.warehouse.ask_again("versions", partitions=partitions).first
+        if versions["version_now"] > versions["stored"]:
+            return int(versions["version_now"])
+        place.sleep(1)
+    raise ActionFailed(
+        f"a row written now would get version {versions['version_now']}, and {versions['stored']} is stored already: "
+        "corrections would lose; repair the versions first"
+    )
 
 
 def is_full(place: Workplace, counted: census.Census) -> bool:

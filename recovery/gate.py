@@ -63,7 +63,9 @@ def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Lin
     reasons = _incomplete(phase, incident, evidence)
     if not reasons:
         seen = sorted({r["fingerprint"] for r in evidence})
-        lost = [why for f in seen if (why := _lost(f, run["seq"], lines, acting, state.fingerprint))]
+        lost = [
+            why for f in seen if (why := _lost(f, run["seq"], lines, acting.action_for(incident), state.fingerprint))
+        ]
         reasons += [f"the window was {why} since {phase.name} was asked; {command}" for why in lost[:1]]
     return [reason if command in reason else f"{reason}; {command}" for reason in reasons]
 
@@ -89,10 +91,10 @@ def _incomplete(phase: Phase, incident: Incident, evidence: Sequence[Line]) -> l
     return reasons
 
 
-def _lost(fingerprint: str, since: int, lines: Sequence[Line], acting: Phase, now: str) -> str:
+def _lost(fingerprint: str, since: int, lines: Sequence[Line], acting: str | None, now: str) -> str:
     """What ended evidence of the state `fingerprint`; empty where the suite's own recorded actions alone lead to `now`.
 
-    An action of the phase that acts, begun and not ended, is being resumed: what it did so far is its own. A restore
+    The action that is `acting`, begun and not ended, is being resumed: what it did so far is its own. A restore
     leads back to a state that was left, never on to one that the evidence has not seen.
     """
     path = [fingerprint]
@@ -100,10 +102,10 @@ def _lost(fingerprint: str, since: int, lines: Sequence[Line], acting: Phase, no
     for line in lines:
         if line["seq"] < since:
             continue
-        if line["kind"] == "started" and line["action"] == acting.action:
+        if line["kind"] == "started" and line["action"] == acting:
             open_action = line
         elif line["kind"] == "done":
-            if line["action"] == acting.action:
+            if line["action"] == acting:
                 open_action = None
             if line["before"] == path[-1]:
                 path.append(line["after"])

@@ -144,7 +144,9 @@ class Backfill(_Part):
 
 
 class Deduplicate(_Part):
-    strategy: Literal["delete", "optimize"]
+    """`strategy` "swap" repairs a shadow of the partitions and replaces them by it; the others repair in place."""
+
+    strategy: Literal["delete", "optimize", "swap"]
     orphans: Literal["quarantine", "keep"]
     max_parts: Positive
 
@@ -251,6 +253,11 @@ class Incident(_File):
             content = path.read_bytes()
             sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
+
+    @property
+    def swaps(self) -> bool:
+        """Whether the table is repaired in a shadow of it."""
+        return self.deduplicate.strategy == "swap"
 
     @property
     def days(self) -> list[date]:

@@ -17,13 +17,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Phase:
-    """`after` are the phases whose evidence opens the gate of this phase's action."""
+    """`after` are the phases whose evidence opens the gate of this phase's action; `swapping` is its action where the
+    incident file says that the table is repaired in a shadow."""
 
     name: str
     title: str
     checks: tuple[Check, ...] = ()
     action: str | None = None
     after: tuple[str, ...] = ()
+    swapping: str | None = None
+
+    def action_for(self, incident: Incident) -> str | None:
+        """The name of the phase's action."""
+        return self.swapping if incident.swaps and self.swapping else self.action
 
     def roster(self, incident: Incident) -> list[str]:
         """The ids of all checks that must be GO, one for each day, partition or subject."""
@@ -93,6 +99,7 @@ PHASES: tuple[Phase, ...] = (
             Check("test_rows_written_are_as_planned", "day"),
         ),
         action="backfill",
+        swapping="build",
         after=("preflight", "phase1"),
     ),
     Phase(
@@ -120,6 +127,7 @@ PHASES: tuple[Phase, ...] = (
             Check("test_rows_are_as_planned"),
         ),
         action="deduplicate",
+        swapping="swap",
         after=("preflight", "phase1", "phase2", "phase3"),
     ),
     Phase(

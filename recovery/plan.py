@@ -76,7 +76,9 @@ def stages(place: Workplace) -> list[Stage]:
     Nothing is written. Raises what the actions' own planning raises: a service or the server that cannot be reached.
     """
     measured = rates(place.ledger.lines())
-    return [_stage(place, phase, ACTIONS[phase.action], measured) for phase in PHASES if phase.action]
+    return [
+        _stage(place, phase, ACTIONS[name], measured) for phase in PHASES if (name := phase.action_for(place.incident))
+    ]
 
 
 def rates(lines: Sequence[Line]) -> dict[tuple[str, str], Rate]:

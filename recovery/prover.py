@@ -137,6 +137,8 @@ class Facts:
 
 def steps_of(incident: Incident) -> list[str]:
     """The kinds of statements that the incident's plan needs."""
+    if incident.swaps:
+        return ["snapshot", "insert", "delete", "optimize", "swap"]
     removes = incident.deduplicate.strategy == "delete" or incident.deduplicate.orphans == "quarantine"
     return ["snapshot", "insert", *(["delete"] if removes else []), "optimize"]
 

@@ -22,7 +22,16 @@ from recovery.incident import NAME, Incident
 PLAIN = re.compile(r"(Replicated|Shared)?MergeTree")  # the engines that know no FINAL, for they keep all rows
 MIRROR = "recovery_ledger"  # the table that mirrors the ledgers of a database's incidents
 FOLDER = Path(__file__).parent / "sql"
-FRAGMENTS = ("identities", "lacking", "broken_identities", "orphans", "quarantined", "differing", "accounts")
+FRAGMENTS = (
+    "identities",
+    "lacking",
+    "broken_identities",
+    "orphans",
+    "quarantined",
+    "differing",
+    "accounts",
+    "late_rows",
+)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -140,6 +141,12 @@ class Warehouse:
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
+
+    def at(self, table: str) -> Self:
+        """This warehouse with another table of the same structure in the broken one's place, such as a shadow of it."""
+        other = copy.copy(self)
+        other.__dict__["words"] = self.words | {"table": statements.quote(self.incident.table.database, table)}
+        return other
 
     def ask(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
         """The answer to the read-only statement `name`; within one run the same question is put to the server once.

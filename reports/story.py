@@ -291,6 +291,9 @@ def _query(answer: Line) -> Query:
     )
 
 
+ACTED = ("started", "unit", "done", "failed")
+
+
 def _override(line: Line) -> Override:
     time = datetime.fromisoformat(line["time"])
     return Override(line["action"], line["who"], line["reason"], tuple(line["missing"]), time)
@@ -301,8 +304,9 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
     for line in own:
         if line["kind"] == "plan" and line["phase"] == phase:
             return _told(line["plan"], phase, "planned", (), through=False)
-    name = BY_NAME[phase].action if phase in BY_NAME else None
-    acted = [line for line in own if line["kind"] in ("started", "unit", "done", "failed") and line["action"] == name]
+    names = {BY_NAME[phase].action, BY_NAME[phase].swapping} if phase in BY_NAME else set()
+    name = next((line["action"] for line in own if line["kind"] in ACTED and line["action"] in names), None)
+    acted = [line for line in own if line["kind"] in ACTED and line["action"] == name]
     if not acted:
         return None
     until = acted[-1]["seq"]

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from recovery import action, census, fingerprint
+from recovery import action, census, fingerprint, swap
 from recovery.action import Plan
 from recovery.evidence import Evidence
 from recovery.incident import load
+from recovery.ledger import Line
+from recovery.phases import BY_NAME, PHASES
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from tests.conftest import PROJECT, Case
@@ -32,16 +34,24 @@ def ask(case: Case, check: str, **axis: str) -> Evidence:
     with patch.dict(os.environ, case.env), Warehouse(incident, case.dsn, writable=True) as warehouse:
         place = Workplace(incident, warehouse, case.ledger, "asked", lambda: case.now + timedelta(seconds=1))
         evidence = Evidence(check, [], fingerprint=fingerprint.of_window(warehouse))
+        lines = case.ledger.lines()
+        phase = axis.get("phase") or next(p.name for p in PHASES if any(c.name == check for c in p.checks))
+        looked_at = swap.candidate(warehouse, lines, phase)
+
+        def last_done(phase: str) -> Line | None:
+            return action.last_done(BY_NAME[phase].action_for(incident) or "", lines)
+
         offered: dict[str, Any] = {
             "after_action": Plan("none", "", ()),
-            "baseline": action.last_done("backfill", case.ledger.lines()),
+            "baseline": last_done("phase2"),
             "carried_out": None,
-            "counted": lambda: census.Census.take(warehouse),
+            "counted": lambda: census.Census.take(looked_at),
+            "deduplicated": last_done("phase4"),
             "evidence": evidence,
             "incident": incident,
             "now": case.now,
             "place": place,
-            "warehouse": warehouse,
+            "warehouse": looked_at,
             **axis,
         }
         wanted = inspect.signature(CHECKS[check]).parameters

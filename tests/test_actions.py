@@ -51,25 +51,22 @@ class Interrupting(Warehouse):
 
 
 def act(case: Case, phase: str, warehouse: Warehouse) -> action.Plan:
-    place = Workplace(
-        load(case.incident),
-        warehouse,
-        case.ledger,
-        f"run-{time.monotonic_ns()}",
-        lambda: case.now,
-        tell=lambda line: None,
-    )
+    incident, run = load(case.incident), f"run-{time.monotonic_ns()}"
+    place = Workplace(incident, warehouse, case.ledger, run, lambda: case.now, tell=lambda line: None)
     with patch.dict(os.environ, case.env):
-        return action.run(ACTIONS[BY_NAME[phase].action or ""], BY_NAME[phase], place)
+        return action.run(ACTIONS[BY_NAME[phase].action_for(incident) or ""], BY_NAME[phase], place)
 
 
-def interrupted(case: Case, phase: str, statement: str, *, after: bool, error: type[BaseException]) -> None:
+def interrupted(
+    case: Case, phase: str, statement: str, *, after: bool, error: type[BaseException], recorded: bool = True
+) -> None:
+    """Run a phase's action with a statement interrupted; `recorded` says that the ledger has a line about it."""
     breaking = Interrupting(load(case.incident), case.dsn, writable=True, statement=statement, after=after, error=error)
     with breaking:
         try:
             act(case, phase, breaking)
         except (ActionFailed, error):
-            assert case.lines("failed")
+            assert case.lines("failed") or not recorded
         else:  # the connection was lost, and the server showed the unit as done
             assert after
             assert error is StatementFailed

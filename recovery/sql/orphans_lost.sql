@@ -1,5 +1,5 @@
--- Orphans that were in the table when the snapshot ${table} was taken, and how many of them are, with the very same content,
--- neither in quarantine nor in the table ${live} any more.
+-- Orphans that were in the table when the snapshot ${table} was taken and have no good row in the table ${live} since, and how many
+-- of them are, with the very same content, neither in quarantine nor in that table any more.
 SELECT
     uniqExact(${identity}) AS orphans,
     uniqExactIf(
@@ -13,3 +13,10 @@ SELECT
         )
     ) AS lost
 FROM (${orphans})
+WHERE sipHash128(tuple(${identity})) NOT IN
+(
+    SELECT sipHash128(tuple(${identity}))
+    FROM ${live}
+    WHERE _partition_id IN {partitions:Array(String)} AND ${owned} AND NOT ${broken}
+      AND sipHash128(tuple(${identity})) IN (SELECT sipHash128(tuple(${identity})) FROM (${orphans}))
+)

@@ -1,0 +1,11 @@
+-- Rows of the shadow ${table} that are still to be removed, because the source has their right row.
+SELECT count() AS left
+FROM ${table}
+WHERE _partition_id IN {partitions:Array(String)}
+  AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
+  AND ${owned}
+  AND ${version} < {before_version:UInt64}
+  AND sipHash128(tuple(${identity})) NOT IN
+  (
+      SELECT id FROM (${identities}) WHERE class IN ('orphan', 'unexpected', 'mixed')
+  )

@@ -1,0 +1,2 @@
+-- Stop taking what is inserted.
+DROP VIEW IF EXISTS ${catch} SYNC

@@ -1,0 +1,353 @@
+"""Swap: repair the affected partitions in a shadow of the table, then put each in the table's place at once.
+
+Build makes the shadow: the partitions as they are, by hard links; in them the rows that the source has right rows for are
+removed and the right ones inserted. What the source does not own, orphans and everything outside the window is carried over as
+it is. Swap merges each partition of the shadow to one part and replaces the table's. So that nothing is lost that is written
+meanwhile, a materialized view takes what is inserted while a partition is replaced, and what the partition held just before is
+kept by hard links: the rows that came after the shadow was built are then inserted again.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from recovery import backfill, census, fingerprint, snapshot
+from recovery.action import Plan, Unit, last_done
+from recovery.deduplicate import Deduplicate, bytes_of, last_blocks
+from recovery.errors import ActionFailed
+from recovery.ledger import Line
+from recovery.statements import Write, quote
+from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
+
+SHARE_ROWS = 10_000_000  # rows whose hashes one statement holds in memory
+PATIENCE_SECONDS = 120  # for inserts of others that began before a partition is replaced
+UNDO = "restore the snapshot"
+DROPPED = "none needed: the table is not touched"
+
+
+class Build:
+    """The table itself is not touched: until the swap, all that is done here can be dropped."""
+
+    name = "build"
+
+    def plan(self, place: Workplace) -> Plan:
+        incident, warehouse = place.incident, place.warehouse
+        done = last_done(self.name, place.ledger.lines())
+        if done and not _faults_of_shadow(place, done):
+            return Plan(self.name, "the shadow is built, and the window as it was then; nothing to do", ())
+        counted = census.Census.take(warehouse)
+        per_day = counted.per_day(*census.WITH_RIGHT_ROW)
+        rows, size = sum(per_day.values()), backfill.bytes_per_row(place)
+        version = backfill.start_version(place)
+        shadow = f"{incident.table.name}_shadow_{uuid.uuid4().hex[:8]}"
+        partitions, held = _partitions(place), bytes_of(place)
+        shared = {"shadow": shadow, "before_version": version}
+        copied = [partition for partition in incident.table.partitions if partition in held]
+        prepare = Unit(
+            f"copy {', '.join(copied)} to {shadow} and remove there what is broken or has a right row", "prepare", DROPPED,
+            values={**shared, "partitions": copied, "worklist": f"{incident.table.name}_worklist_{shadow[-8:]}"},
+            counted=False,
+        )  # fmt: skip
+        inserts = [
+            Unit(unit.label, "insert", DROPPED, unit.rows, {**unit.values, **shared}, unit.bytes)
+            for unit in backfill.units(place, 0, rows)
+        ]
+        return Plan(
+            action=self.name,
+            sentence=f"build {', '.join(partitions)} anew in {shadow}, with {rows:,} right rows of {len(per_day)} days",
+            units=(prepare, *inserts),
+            rows=rows,
+            bytes=rows * size,
+            snapshot=tuple(incident.table.partitions),
+            facts={
+                "shadow": shadow,
+                "partitions": list(partitions),
+                "per_day": per_day,
+                "start_version": version,
+                "classes": counted.classes(),
+                "rows_before": counted.count(of="rows"),
+                "window_rows_before": backfill.window_rows(counted),
+                "window_identities_before": backfill.window_identities(counted),
+                "bytes": sum(held.get(partition, 0) for partition in partitions),
+            },
+        )
+
+    def refusals(self, place: Workplace) -> list[str]:
+        return []
+
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        if not _is_there(place.warehouse, unit.values["shadow"]):
+            return max(1, unit.rows)
+        at, values = _at_shadow(place, unit), _values(place, unit)
+        if unit.kind == "insert":
+            return int(at.ask_again("backfill_left", **values).first["left"])
+        if _is_there(place.warehouse, unit.values["worklist"]):  # made first and dropped last
+            return 1
+        return int(at.ask_again("shadow_left", **values).first["left"])
+
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        at, values = _at_shadow(place, unit), _values(place, unit)
+        names = {"table": at.words["table"]}
+        if unit.kind == "insert":
+            return [Write("backfill", names, values)]
+        worklist = dict.fromkeys(
+            ("worklist", "own_table"), quote(place.incident.table.database, unit.values["worklist"])
+        )
+        copied = snapshot.writes(place.warehouse, unit.values["shadow"], unit.values["partitions"])
+        return [
+            Write("drop_table", {"own_table": names["table"]}, part="-drop"),
+            Write("drop_table", worklist, part="-drop-list"),
+            Write("superseded_create", worklist, part="-create-list"),
+            *[Write(write.name, write.names, part=f"-{write.part}-{n}") for n, write in enumerate(copied)],
+            Write("shadow_keep", names | worklist, values, "-list"),
+            Write("shadow_clear", names | worklist, values),
+            Write("drop_table", worklist, part="-done"),
+        ]
+
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        for write in self.writes(place, unit):
+            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+
+    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+        return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"])))
+
+
+class Swap:
+    """Readers see a partition as it was, or repaired; rows that others write meanwhile are there again after the catching up."""
+
+    name = "swap"
+
+    def plan(self, place: Workplace) -> Plan:
+        built, lines = last_done(Build.name, place.ledger.lines()), place.ledger.lines()
+        counted = census.Census.take(place.warehouse)
+        done = last_done(self.name, lines)
+        if done and not _bad_rows(counted) and (built is None or done["seq"] > built["seq"]):
+            return Plan(self.name, "the repaired partitions are in place; nothing to do", ())
+        facts = built["plan"]["facts"] if built else {}
+        shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_of_phase2")
+        partitions = facts.get("partitions") or list(_partitions(place))
+        shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
+        held, rows = bytes_of(place), backfill.window_rows(counted)
+        shares = max(1, math.ceil(counted.count(of="rows") / SHARE_ROWS))
+        orphans = counted.count(census.ORPHAN) if place.incident.deduplicate.orphans == "quarantine" else 0
+        units = [
+            Unit(
+                f"{words} {partition}", kind, undo, 0, {**shared, "partition": partition, "number": number},
+                held.get(partition, 0) if kind == "merge" else 0, counted=False,
+            )
+            for words, kind, undo in (
+                ("merge the shadow of partition", "merge", DROPPED),
+                ("replace partition", "replace", UNDO),
+                ("stop taking what is inserted into", "release", "none needed"),
+            )
+            for number, partition in enumerate(partitions)
+        ]  # fmt: skip
+        units += [
+            Unit(
+                f"catch up what came into {partition} meanwhile, share {share + 1} of {shares}", "catch_up", UNDO, 0,
+                {**shared, "partition": partition, "number": number, "share": share, "shares": shares},
+            )
+            for number, partition in enumerate(partitions)
+            for share in range(shares)
+        ]  # fmt: skip
+        units += [unit for unit in Deduplicate().plan_for(place, counted).units if unit.kind in ("copy", "quarantined")]
+        units.append(Unit(f"drop {shadow} and what came with it", "clean", "none needed", 0, shared, counted=False))
+        identities = backfill.window_identities(counted) + counted.count(census.MISSING)
+        return Plan(
+            action=self.name,
+            sentence=(
+                f"replace {', '.join(partitions)} by {shadow} and move {orphans:,} orphans to "
+                f"{place.incident.table.quarantine}"
+            ),
+            units=tuple(units),
+            rows=rows,
+            bytes=sum(held.get(partition, 0) for partition in partitions),
+            snapshot=tuple(place.incident.table.partitions),
+            facts={
+                "classes": counted.classes(),
+                "partitions": partitions,
+                "orphans": orphans,
+                "last_blocks": {key: block for key, block in last_blocks(place).items() if key in partitions},
+                "window_rows_before": rows,
+                "window_rows_after": identities - orphans,
+            },
+        )  # fmt: skip
+
+    def refusals(self, place: Workplace) -> list[str]:
+        lines = place.ledger.lines()
+        built, done = last_done(Build.name, lines), last_done(self.name, lines)
+        if built is None:
+            return ["no shadow is built; run pytest -m phase2 --execute"]
+        begun = any(
+            line["kind"] == "started" and line["action"] == self.name and line["seq"] > built["seq"] for line in lines
+        )
+        if begun or (done and done["seq"] > built["seq"]):  # the shadow is in place already, or a part of it
+            return []
+        return _faults_of_shadow(place, built)
+
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        if unit.kind in ("copy", "quarantined"):
+            return Deduplicate().left(place, plan, unit)
+        warehouse, names, values = place.warehouse, _names(place, unit), _values(place, unit)
+        if unit.kind == "clean":
+            return sum(_is_there(warehouse, name) for name in _own_tables(place, unit))
+        if unit.kind == "merge":
+            parts = _parts(place, unit)
+            return int(parts["parts"] > 1 or parts["with_hidden_rows"] > 0)
+        if unit.kind == "replace":
+            return int(warehouse.ask_again("swap_in_place", names=names, **values).first["there"] == 0)
+        if unit.kind == "release":
+            return int(_is_there(warehouse, _name(unit, "catch")))
+        if not _is_there(warehouse, _name(unit, "aside")):
+            raise ActionFailed(f"{_name(unit, 'aside')} is gone, so what came meanwhile cannot be told. {unit.undo}")
+        return int(warehouse.ask_again("late_left", names=names, **values).first["left"])
+
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        if unit.kind in ("copy", "quarantined"):
+            return Deduplicate().writes(place, unit)
+        names, values = _names(place, unit), _values(place, unit)
+        match unit.kind:
+            case "merge":
+                return [Write("optimize", {"table": names["shadow"], "partition": names["partition"]})]
+            case "replace":
+                copied = snapshot.writes(place.warehouse, _name(unit, "aside"), [unit.values["partition"]])
+                return [
+                    Write("swap_late_create", names, part="-late"),
+                    Write("swap_catch_create", names, part="-catch"),
+                    Write("drop_table", {"own_table": names["aside"]}, part="-drop"),
+                    *[Write(write.name, write.names, part=f"-{write.part}") for write in copied],
+                    Write("swap_replace", names),
+                ]
+            case "release":
+                return [Write("swap_catch_drop", names)]
+            case "catch_up":
+                return [Write("late_insert", names, values)]
+            case "clean":
+                tables = _own_tables(place, unit)
+                owned = [
+                    quote(place.incident.table.database, name) for name in tables if _is_there(place.warehouse, name)
+                ]
+                return [Write("drop_table", {"own_table": name}, part=f"-{n}") for n, name in enumerate(owned)]
+        raise ValueError(f"no such unit: {unit.kind}")
+
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        if unit.kind in ("copy", "quarantined"):
+            Deduplicate().do(place, plan, unit, label)
+            return
+        for write in self.writes(place, unit):
+            if write.name in ("snapshot_create", "swap_catch_drop"):
+                _until_inserts_ended(place)
+            if write.name == "swap_replace":
+                _require_one_part(place, unit)
+            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+
+    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+        counted = census.Census.take(place.warehouse)
+        faults = _bad_rows(counted)
+        if plan.facts["orphans"] and counted.count(census.ORPHAN):
+            faults.append(f"{counted.count(census.ORPHAN):,} orphans are still in the table")
+        rows, planned = backfill.window_rows(counted), int(plan.facts["window_rows_after"])
+        if rows != planned:
+            faults.append(f"the window holds {rows:,} rows, planned {planned:,}")
+        return faults
+
+
+def candidate(warehouse: Warehouse, lines: Sequence[Line], phase: str) -> Warehouse:
+    """What the checks of a phase look at: in phases 2 and 3 of a swap its shadow, once it is built and until it is in place."""
+    built, swapped = last_done(Build.name, list(lines)), last_done(Swap.name, list(lines))
+    if not warehouse.incident.swaps or phase not in ("phase2", "phase3") or built is None:
+        return warehouse
+    shadow = built["plan"]["facts"]["shadow"]
+    in_place = swapped is not None and swapped["seq"] > built["seq"]
+    return warehouse if in_place or not _is_there(warehouse, shadow) else warehouse.at(shadow)
+
+
+def _faults_of_shadow(place: Workplace, built: Line) -> list[str]:
+    """Why the shadow must not replace the table: it is gone, not right, or the window is not as it was when it was built."""
+    shadow = built["plan"]["facts"]["shadow"]
+    if not _is_there(place.warehouse, shadow):
+        return [f"the shadow {shadow} is not there any more; run pytest -m phase2 --execute"]
+    if fingerprint.of_window(place.warehouse) != built["after"]:
+        return ["the window was written to since the shadow was built; run pytest -m phase2 --execute"]
+    return [f"in the shadow {fault}" for fault in _bad_rows(census.Census.take(place.warehouse.at(shadow)))]
+
+
+def _bad_rows(counted: census.Census) -> list[str]:
+    kinds = (
+        census.MISSING, census.UNCORRECTED, census.CORRECTED, census.OUTVERSIONED, census.DIFFERENT, census.UNEXPECTED,
+        census.MIXED,
+    )  # fmt: skip
+    return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
+
+
+def _require_one_part(place: Workplace, unit: Unit) -> None:
+    """REPLACE PARTITION is atomic for one part only, and takes a partition away where the source has none of it."""
+    parts = _parts(place, unit)
+    if parts["parts"] != 1 or not parts["rows"] or parts["with_hidden_rows"]:
+        raise ActionFailed(
+            f"{unit.values['shadow']} has {parts['parts']:,} parts of {unit.values['partition']}, one is expected; "
+            "nothing was replaced"
+        )
+
+
+def _until_inserts_ended(place: Workplace) -> None:
+    """Wait until no insert into the table runs that began before now; raises ActionFailed when one does not end."""
+    asked: dict[str, Any] = {"table": place.incident.table.name}
+    moment = place.warehouse.ask_again("swap_inserting", **asked, moment=0.0).first["now"]
+    for _ in range(PATIENCE_SECONDS):
+        if not place.warehouse.ask_again("swap_inserting", **asked, moment=moment).first["running"]:
+            return
+        place.sleep(1)
+    raise ActionFailed(f"an insert into {place.incident.table.name} has been running for {PATIENCE_SECONDS} s")
+
+
+def _partitions(place: Workplace) -> tuple[str, ...]:
+    """The affected partitions that hold rows of the window."""
+    window = place.incident.window
+    rows = place.warehouse.ask_again("window_partitions", time_from=window.start, time_to=window.end).rows
+    held = {row["partition_id"] for row in rows}
+    return tuple(partition for partition in place.incident.table.partitions if partition in held)
+
+
+def _parts(place: Workplace, unit: Unit) -> dict[str, Any]:
+    database = place.incident.table.database
+    return place.warehouse.ask_again(
+        "swap_parts", database=database, table=unit.values["shadow"], partition=unit.values["partition"]
+    ).first
+
+
+def _name(unit: Unit, what: str) -> str:
+    """A table of one partition's swap: `aside` (what it held), `late` (what is inserted), `catch` (the view that takes it)."""
+    return f"{unit.values['shadow']}_{what}_{unit.values['number']}"
+
+
+def _own_tables(place: Workplace, unit: Unit) -> list[str]:
+    """The shadow and every table that came with it, for each affected partition."""
+    numbers = range(len(place.incident.table.partitions))
+    shadow = unit.values["shadow"]
+    return [*(f"{shadow}_{what}_{number}" for number in numbers for what in ("aside", "late")), shadow]
+
+
+def _names(place: Workplace, unit: Unit) -> dict[str, str]:
+    database = place.incident.table.database
+    names = {"shadow": quote(database, unit.values["shadow"])}
+    if "partition" in unit.values:
+        names["partition"] = snapshot.partition_id(unit.values["partition"])
+        names |= {what: quote(database, _name(unit, what)) for what in ("aside", "late", "catch")}
+    return names
+
+
+def _values(place: Workplace, unit: Unit) -> dict[str, Any]:
+    return census.parameters(place.warehouse) | dict(unit.values)
+
+
+def _at_shadow(place: Workplace, unit: Unit) -> Warehouse:
+    return place.warehouse.at(unit.values["shadow"])
+
+
+def _is_there(warehouse: Warehouse, name: str) -> bool:
+    return snapshot.is_there(warehouse, {"name": name})

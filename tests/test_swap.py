@@ -1,0 +1,112 @@
+"""The repair in a shadow: no reader sees a double or a missing row of what was repaired, and nothing that is written is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from recovery.errors import GateClosed, StatementFailed
+from scripts import rollback
+from tests.conftest import Case
+from tests.test_actions import FILLS, finish, gates_open, interrupted, options
+
+__all__ = ["gates_open"]
+
+CLEAN = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+
+
+@pytest.fixture
+def swapping(case: Case) -> Case:
+    case.edit(deduplicate={"strategy": "swap"}, backfill={"unit_rows": 2_000})
+    return case
+
+
+def test_a_swap_goes_through_all_phases_and_leaves_the_same_table_as_the_repair_in_place(
+    swapping: Case, recovered: Case
+) -> None:
+    untouched = swapping.fingerprint()
+    for phase in CLEAN:
+        words = ["--execute"] if phase in ("phase1", "phase2", "phase4") else []
+        assert swapping.pytest(phase, *words) == 0, swapping.output
+        assert (swapping.fingerprint() == untouched) == (phase in CLEAN[:4]), phase
+    assert swapping.fingerprint() == recovered.fingerprint()
+    left = swapping.value(
+        "SELECT groupArray(name) FROM system.tables WHERE database = currentDatabase() AND match(name, 'shadow|worklist|lock')"
+    )
+    assert left == []
+
+
+def insert_now(case: Case, name: str, source: str = "negrisk", day: str = "2026-01-30") -> None:
+    """A row that another writer adds to a partition that is being repaired."""
+    case.command(
+        f"INSERT INTO {FILLS} SELECT * REPLACE('{name}' AS fill_id, '{source}' AS source, toUnixTimestamp(now()) AS _version) "
+        f"FROM {FILLS} WHERE condition_id != '' AND toDate(event_time) = '{day}' LIMIT 1"
+    )
+
+
+def copies(case: Case, name: str) -> int:
+    return int(case.value(f"SELECT count() FROM {FILLS} FINAL WHERE fill_id = '{name}'"))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was executed"])
+@pytest.mark.parametrize(
+    ("phase", "statement"),
+    [
+        ("phase2", "snapshot_attach"),
+        ("phase2", "shadow_keep"),
+        ("phase2", "shadow_clear"),
+        ("phase2", "backfill"),
+        ("phase4", "optimize"),
+        ("phase4", "swap_catch_create"),
+        ("phase4", "swap_replace"),
+        ("phase4", "swap_catch_drop"),
+        ("phase4", "late_insert"),
+        ("phase4", "quarantined_delete"),
+    ],
+)
+@pytest.mark.usefixtures("gates_open")
+def test_a_swap_that_is_interrupted_goes_on_and_loses_nothing(
+    swapping: Case, recovered: Case, phase: str, statement: str, after: bool
+) -> None:
+    if phase == "phase4":
+        finish(swapping, "phase2")
+        insert_now(swapping, "between")
+    interrupted(swapping, phase, statement, after=after, error=StatementFailed, recorded=statement != "snapshot_attach")
+    insert_now(swapping, "later")
+    if phase == "phase2":
+        finish(swapping, "phase2")
+    finish(swapping, "phase4")
+    assert (copies(swapping, "later"), copies(swapping, "between")) == (1, int(phase == "phase4"))
+    swapping.command(f"ALTER TABLE {FILLS} DELETE WHERE fill_id IN ('later', 'between')")
+    assert swapping.fingerprint() == recovered.fingerprint()
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_a_swap_is_refused_once_the_window_or_the_shadow_was_written_to(swapping: Case) -> None:
+    finish(swapping, "phase2")
+    (line,) = swapping.lines("done")
+    shadow = line["plan"]["facts"]["shadow"]
+    swapping.command(f"CREATE TABLE kept CLONE AS {shadow}")
+    swapping.command(f"ALTER TABLE {shadow} DELETE WHERE toDate(event_time) = '2026-01-20'")
+    with pytest.raises(GateClosed, match=r"in the shadow [\d,]+ identities are missing"):
+        finish(swapping, "phase4")
+    swapping.command(f"EXCHANGE TABLES kept AND {shadow}")
+    insert_now(swapping, "another", source="clob", day="2026-01-20")
+    with pytest.raises(GateClosed, match="the window was written to since the shadow was built"):
+        finish(swapping, "phase4")
+    swapping.command(f"DROP TABLE {shadow}")
+    with pytest.raises(GateClosed, match="is not there any more; run pytest -m phase2 --execute"):
+        finish(swapping, "phase4")
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_a_swap_is_taken_back_and_what_others_wrote_since_stays(swapping: Case) -> None:
+    before = swapping.fingerprint()
+    finish(swapping, "phase2")
+    finish(swapping, "phase4")
+    insert_now(swapping, "outside")
+    insert_now(swapping, "inside", day="2026-01-20")
+    name = swapping.lines("started")[-1]["snapshot"]
+    assert rollback.main([*options(swapping), "--restore", name, "--execute"]) == 0
+    assert (copies(swapping, "outside"), copies(swapping, "inside")) == (1, 1)
+    swapping.command(f"ALTER TABLE {FILLS} DELETE WHERE fill_id IN ('outside', 'inside')")
+    assert swapping.fingerprint() == before

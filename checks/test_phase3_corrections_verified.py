@@ -6,6 +6,7 @@ import pytest
 
 from recovery import census
 from recovery.backfill import window_identities, window_rows
+from recovery.balance import Balance
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
@@ -90,11 +91,9 @@ def test_the_row_ratio_is_explained(
         return
     facts = baseline["plan"]["facts"]
     before, added = facts["window_identities_before"], facts["classes"].get(census.MISSING, 0)
-    aside = 0
-    if warehouse.ask("quarantine_exists").first["result"]:
-        only = warehouse.ask("quarantine_only", **census.parameters(warehouse))
-        aside = only.first["identities"]
-        evidence.show(only, examined=0, in_quarantine_only=aside)
+    balance = Balance.take(warehouse, baseline)
+    aside = balance.set_aside
+    evidence.show(balance.answer, examined=0, set_aside_since=aside)
     # Right rows that came up in the source while the backfill ran were written beyond its plan.
     written = warehouse.ask("written", **census.parameters(warehouse), since_version=facts["start_version"])
     beyond = max(0, sum(row["rows"] for row in written.rows) - sum(facts["per_day"].values()))

@@ -65,6 +65,11 @@ class Balance:
         """Rows that nothing explains; 0 when the sums balance."""
         return self.before + self.written - self.removed - self.after
 
+    @property
+    def set_aside(self) -> int:
+        """Rows that went into quarantine since."""
+        return self._sum("rows_before", (QUARANTINED,))
+
     def table(self) -> dict[str, list[int]]:
         """class → identities, rows before, rows now."""
         return {row["class"]: [row["identities"], row["rows_before"], row["rows_now"]] for row in self.answer.rows}

@@ -47,20 +47,21 @@ def copies(case: Case, name: str) -> int:
     return int(case.value(f"SELECT count() FROM {FILLS} FINAL WHERE fill_id = '{name}'"))
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before it was sent", "after it was executed"])
 @pytest.mark.parametrize(
-    ("phase", "statement"),
+    ("phase", "statement", "after"),
     [
-        ("phase2", "snapshot_attach"),
-        ("phase2", "shadow_keep"),
-        ("phase2", "shadow_clear"),
-        ("phase2", "backfill"),
-        ("phase4", "optimize"),
-        ("phase4", "swap_catch_create"),
-        ("phase4", "swap_replace"),
-        ("phase4", "swap_catch_drop"),
-        ("phase4", "late_insert"),
-        ("phase4", "quarantined_delete"),
+        ("phase2", "snapshot_attach", True),
+        ("phase2", "shadow_keep", False),
+        ("phase2", "shadow_clear", True),
+        ("phase2", "backfill", False),
+        ("phase4", "optimize", False),
+        ("phase4", "swap_catch_create", True),
+        ("phase4", "swap_replace", False),
+        ("phase4", "swap_replace", True),
+        ("phase4", "swap_catch_drop", False),
+        ("phase4", "late_insert", False),
+        ("phase4", "late_insert", True),
+        ("phase4", "quarantined_delete", False),
     ],
 )
 @pytest.mark.usefixtures("gates_open")

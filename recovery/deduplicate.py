@@ -136,7 +136,7 @@ class Deduplicate:
             case "superseded":
                 return [
                     Write("drop_table", names, part="-drop"),
-                    Write("superseded_create", names, part="-create"),
+                    Write("worklist_create", names, part="-create"),
                     Write("superseded_list", names, values, "-list"),
                     Write("superseded_delete", names, values),
                     Write("drop_table", names, part="-done"),

@@ -87,7 +87,7 @@ class Build:
             return int(at.ask_again("backfill_left", **values).first["left"])
         if _is_there(place.warehouse, unit.values["worklist"]):  # made first and dropped last
             return 1
-        return int(at.ask_again("shadow_left", **values).first["left"])
+        return int(at.ask_again("window_left", **values).first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         at, values = _at_shadow(place, unit), _values(place, unit)
@@ -101,10 +101,10 @@ class Build:
         return [
             Write("drop_table", {"own_table": names["table"]}, part="-drop"),
             Write("drop_table", worklist, part="-drop-list"),
-            Write("superseded_create", worklist, part="-create-list"),
+            Write("worklist_create", worklist, part="-create-list"),
             *[Write(write.name, write.names, part=f"-{write.part}-{n}") for n, write in enumerate(copied)],
-            Write("shadow_keep", names | worklist, values, "-list"),
-            Write("shadow_clear", names | worklist, values),
+            Write("window_keep", names | worklist, values, "-list"),
+            Write("window_clear", names | worklist, values),
             Write("drop_table", worklist, part="-done"),
         ]
 

@@ -1,4 +1,5 @@
-"""Lists the snapshots of an incident; --restore brings one back, --drop gives up one by its name, each with --execute."""
+"""Lists the snapshots of an incident; --restore brings one back, --drop gives one up, --empty-window takes rows out to be
+backfilled again (the plan's option 2); each with --execute."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import argparse
 import sys
 from datetime import datetime, timedelta
 
-from recovery import restore, snapshot
+from recovery import action, restore, snapshot
+from recovery.clear import PHASE, Clear
 from recovery.errors import UsageError
 from recovery.ledger import Line
 from recovery.workplace import Workplace
@@ -19,6 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--restore", metavar="SNAPSHOT", help="the snapshot to bring back")
     what.add_argument("--drop", metavar="SNAPSHOT", help="the snapshot to give up")
+    what.add_argument(
+        "--empty-window", action="store_true", help="take out the rows of the window that the source has right rows for"
+    )
     parser.add_argument(
         "--take-back-later-writes", action="store_true", help="with --restore: rows that others wrote since go, too"
     )
@@ -32,6 +37,8 @@ def _run(options: argparse.Namespace) -> int:
         held = [line for line in taken if snapshot.is_there(place.warehouse, line)]
         if options.restore:
             _restore(place, _named(held, options.restore), options)
+        elif options.empty_window:
+            _empty_window(place, options)
         elif options.drop:
             _drop(place, _named(held, options.drop), options)
         else:
@@ -79,6 +86,15 @@ def _restore(place: Workplace, taken: Line, options: argparse.Namespace) -> None
         f"Restored: {done['inserted']:,} rows put back, {done['removed']:,} removed, {done['left']:,} later ones left; "
         f"the window equals the snapshot otherwise, nothing outside it was touched. The state before is kept in {done['kept']}."
     )
+
+
+def _empty_window(place: Workplace, options: argparse.Namespace) -> None:
+    plan = action.run(Clear(), PHASE, place) if options.execute else Clear().plan(place)
+    print(f"{plan.action}: {plan.sentence}.")
+    if not options.execute:
+        print("Until phase 2 has brought them back readers miss them. Pass --execute to do it.")
+    elif plan.units:
+        print("Now run pytest -m phase2 --execute: it brings the right rows back.")
 
 
 def _drop(place: Workplace, taken: Line, options: argparse.Namespace) -> None:

@@ -51,8 +51,8 @@ def copies(case: Case, name: str) -> int:
     ("phase", "statement", "after"),
     [
         ("phase2", "snapshot_attach", True),
-        ("phase2", "shadow_keep", False),
-        ("phase2", "shadow_clear", True),
+        ("phase2", "window_keep", False),
+        ("phase2", "window_clear", True),
         ("phase2", "backfill", False),
         ("phase4", "optimize", False),
         ("phase4", "swap_catch_create", True),

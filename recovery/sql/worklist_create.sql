@@ -1,2 +1,2 @@
--- The list of superseded identities, in shares that each fit into memory.
+-- A list of identities, in shares that each fit into memory.
 CREATE TABLE ${worklist} (share UInt32, id FixedString(16)) ENGINE = MergeTree ORDER BY (share, id)

@@ -1,4 +1,4 @@
--- Rows of the shadow ${table} that are still to be removed, because the source has their right row.
+-- Rows of the window in ${table} that are still to be removed, because the source has their right row.
 SELECT count() AS left
 FROM ${table}
 WHERE _partition_id IN {partitions:Array(String)}

@@ -1,0 +1,68 @@
+"""Clear: the plan's last resort, "drop the partition, then backfill again", without what that would lose.
+
+Of the window only rows go that the source has a right row for, so the backfill brings all of them back; rows of other sources,
+orphans and everything outside the window stay.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from recovery import backfill, census
+from recovery.action import Plan, Unit
+from recovery.phases import Phase
+from recovery.statements import Write, quote
+from recovery.workplace import Workplace
+
+PHASE = Phase(
+    "option2", "The window's rows taken out, to be backfilled again", action="clear", after=("preflight", "phase1")
+)
+
+
+class Clear:
+    """Readers miss the window's rows until phase 2 has brought them back."""
+
+    name = "clear"
+
+    def plan(self, place: Workplace) -> Plan:
+        incident, counted = place.incident, census.Census.take(place.warehouse)
+        rows = counted.count(*census.WITH_RIGHT_ROW, of="rows")
+        if not rows:
+            return Plan(self.name, "the window holds no row that the source has a right row for; nothing to do", ())
+        unit = Unit(
+            f"remove {rows:,} rows of the window that the source has right rows for", "clear", "restore the snapshot", rows,
+            {
+                "before_version": backfill.start_version(place),
+                "worklist": f"{incident.table.name}_worklist_{uuid.uuid4().hex[:8]}",
+            },
+        )  # fmt: skip
+        return Plan(
+            self.name, f"remove {rows:,} rows of the window, to be backfilled again", (unit,), rows,
+            snapshot=tuple(incident.table.partitions),
+        )  # fmt: skip
+
+    def refusals(self, place: Workplace) -> list[str]:
+        return []
+
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        values = census.parameters(place.warehouse) | dict(unit.values)
+        return int(place.warehouse.ask_again("window_left", **values).first["left"])
+
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        values = census.parameters(place.warehouse) | dict(unit.values)
+        names = dict.fromkeys(("worklist", "own_table"), quote(place.incident.table.database, unit.values["worklist"]))
+        return [
+            Write("drop_table", names, part="-drop"),
+            Write("worklist_create", names, part="-create"),
+            Write("window_keep", names, values, "-list"),
+            Write("window_clear", names, values),
+            Write("drop_table", names, part="-done"),
+        ]
+
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        for write in self.writes(place, unit):
+            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+
+    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+        left = sum(self.left(place, plan, unit) for unit in plan.units)
+        return [f"{left:,} rows are still there"] if left else []

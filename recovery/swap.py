@@ -128,7 +128,7 @@ class Swap:
         if done and not _bad_rows(counted) and (built is None or done["seq"] > built["seq"]):
             return Plan(self.name, "the repaired partitions are in place; nothing to do", ())
         facts = built["plan"]["facts"] if built else {}
-        shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_of_phase2")
+        shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_{'x' * 8}")  # it is named when it is built
         partitions = facts.get("partitions") or list(_partitions(place))
         shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
         held, rows = bytes_of(place), backfill.window_rows(counted)

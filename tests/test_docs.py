@@ -285,13 +285,15 @@ def grants(role: str) -> set[tuple[str, str]]:
 
 
 TABLE = f"{JANUARY.table.database}.{JANUARY.table.name}"
-# How the names of the tables go on that the suite makes beside the fills: snapshots, and the list of superseded rows.
-SNAPSHOT, WORKLIST, LOCK = "_before_", "_superseded_", "_recovery_lock_"
+# How the names of the tables go on that the suite makes beside the fills: snapshots, lists of rows, locks, shadows.
+SNAPSHOT, WORKLIST, LOCK, SHADOW = "_before_", "_worklist_", "_recovery_lock_", "_shadow_"
 # A statement's first words, what they need on the table that follows, and whether they read it besides.
 VERBS = {
     r"INSERT INTO": {"INSERT"},
     r"CREATE TABLE(?: IF NOT EXISTS)?": {"CREATE TABLE"},
+    r"CREATE MATERIALIZED VIEW IF NOT EXISTS": {"CREATE VIEW"},
     r"DROP TABLE IF EXISTS": {"DROP TABLE"},
+    r"DROP VIEW IF EXISTS": {"DROP VIEW"},
     r"DELETE FROM": {"ALTER DELETE"},
     r"OPTIMIZE TABLE": {"OPTIMIZE"},
     r"ALTER TABLE(?= \S+ MODIFY COMMENT)": {"ALTER MODIFY COMMENT"},
@@ -304,20 +306,26 @@ def composed() -> Iterator[str]:
     """Every statement of the suite on January's tables; one that is for several tables, for each of them."""
     columns = tuple(Column(name, "String", "", "") for name in (*JANUARY.table.identity, JANUARY.table.version))
     words = statements.words(JANUARY, Schema(columns, "", "", "", "", "", "String"))
-    snapshot, worklist, lock = (
+    snapshot, worklist, lock, shadow = (
         statements.quote(JANUARY.table.database, f"{JANUARY.table.name}{suffix}x")
-        for suffix in (SNAPSHOT, WORKLIST, LOCK)
+        for suffix in (SNAPSHOT, WORKLIST, LOCK, SHADOW)
     )
     names = {"snapshot": snapshot, "worklist": worklist, "lock": lock, "holder": "''", "partition": "x"}
+    names |= dict.fromkeys(("baseline", "earlier"), snapshot) | {"set_aside": words["quarantine"]}
+    names |= dict.fromkeys(("shadow", "aside", "late", "catch"), shadow)
     for path in sorted(statements.FOLDER.glob("*.sql")):
         text = path.read_text("utf-8")
         if "Fragment" in text.splitlines()[0]:
             continue
         variants: list[dict[str, str]] = [{"own_table": snapshot}]
         if "${own_table}" in text:
-            variants += [{"own_table": worklist}, {"own_table": lock}]
+            variants += [{"own_table": worklist}, {"own_table": lock}, {"own_table": shadow}]
+        if path.stem in ("backfill", "window_clear", "optimize"):  # done in a shadow, too
+            variants.append({"table": shadow})
+        if path.stem.startswith("snapshot_"):
+            variants.append({"snapshot": shadow})
         if re.search(r"^SELECT", text, re.MULTILINE) and not re.search("|".join(VERBS), text):
-            variants.append({"table": snapshot})  # asked of a snapshot too
+            variants += [{"table": snapshot}, {"table": shadow}]  # asked of a snapshot and of a shadow too
         for variant in variants:
             sql = statements.compose(path.stem, words | names | variant)
             yield " ".join(re.sub(r"--.*", "", sql).replace("`", "").split())
@@ -352,12 +360,12 @@ def full(name: str) -> str:
     if name.startswith("{database:Identifier}"):
         name = JANUARY.services.updater.table
     name = name if "." in name else f"{JANUARY.table.database}.{name}"
-    return re.sub(rf"({SNAPSHOT}|{WORKLIST}|{LOCK})x$", r"\1*", name)
+    return re.sub(rf"({SNAPSHOT}|{WORKLIST}|{LOCK}|{SHADOW})x$", r"\1*", name)
 
 
 def test_the_tables_that_the_suite_makes_are_named_as_the_grants_say() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
-    assert set(re.findall(r"table\.name\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK}
+    assert set(re.findall(r"table\.name\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK, SHADOW}
 
 
 def test_the_reader_is_granted_what_its_statements_need_and_no_more() -> None:

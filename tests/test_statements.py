@@ -44,6 +44,13 @@ OF_THE_CALL = {
     "worklist": quote("default", "a_worklist"),
     "own_table": quote("default", "a_table_of_ours"),
     "lock": quote("default", "a_lock"),
+    "baseline": quote("default", "a_snapshot"),
+    "earlier": quote("default", "another_snapshot"),
+    "set_aside": quote("default", "a_quarantine"),
+    "shadow": quote("default", "a_shadow"),
+    "aside": quote("default", "what_a_partition_held"),
+    "late": quote("default", "what_came_late"),
+    "catch": quote("default", "a_view"),
     "holder": literal("a holder"),
     "partition": partition_id("202601"),
 }

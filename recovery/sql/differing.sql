@@ -1,5 +1,5 @@
 -- Fragment: rows of the window that a restore of ${snapshot} changes, and rows that it leaves although the snapshot has not got them.
--- 'insert': the table lacks it; 'remove': the suite wrote it, or an earlier restore of ${earlier} brought it; 'later': others did.
+-- 'insert': the table lacks it. 'remove': the suite wrote it, or an earlier restore of ${earlier} brought it. 'later': others did.
 SELECT
     multiIf(NOT here, 'insert', ours OR earlier OR {take_back:Bool}, 'remove', 'later') AS side,
     id,

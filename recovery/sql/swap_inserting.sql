@@ -1,4 +1,4 @@
--- Inserts into the table that are running and began before a moment of the server's clock, those of this suite aside; and that clock, in seconds.
+-- Inserts into the table that are running and began before a moment of the server's clock, those of this suite aside, and that clock, in seconds.
 SELECT
     toFloat64(now64(6)) AS now,
     countIf(query_kind IN ('Insert', 'AsyncInsertFlush')

@@ -30,8 +30,12 @@ class Expectation:
 
     @property
     def holds(self) -> bool:
-        same_kind = _kind(self.actual) == _kind(self.expected) != ""
-        return same_kind and self.relation in RELATIONS and RELATIONS[self.relation](self.actual, self.expected)
+        kind = _kind(self.actual)
+        if kind != _kind(self.expected) or not kind or self.relation not in RELATIONS:
+            return False
+        if kind == "text" and self.relation != "==":  # as text "1000000" comes before "5"
+            return False
+        return RELATIONS[self.relation](self.actual, self.expected)
 
     def __str__(self) -> str:
         bound = "" if self.relation == "==" else f"{self.relation} "

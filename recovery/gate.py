@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.evidence import judge
+from recovery.evidence import GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Ledger
 from recovery.phases import BY_NAME, Phase
 
 Line = Mapping[str, Any]
+
+# What the gate reads of a line, by the line's kind.
+READ: Mapping[str, Mapping[str, type]] = {
+    "run": {"run": str, "phases": list, "now": str, "digest": str, "installation": str},
+    "evidence": {"run": str, "phases": list, "check": str, "outcome": str, "fingerprint": str},
+    "finished": {"run": str, "phase": str, "verdict": str, "dry": bool},
+    "started": {"action": str, "before": str},
+    "done": {"action": str, "before": str, "after": str},
+    "restored": {"after": str},
+}
+STEPS = ("started", "done", "restored")
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,36 @@ def reasons_to_refuse(phase: Phase, incident: Incident, ledger: Ledger, state: S
     if fault:
         return [f"the ledger's chain is broken: {fault}"]
     lines = ledger.lines()
+    if unreadable := _unreadable(lines):
+        return [unreadable]
     reasons: list[str] = []
     for name in phase.after:
         reasons += _not_go(BY_NAME[name], phase, incident, lines, state)
     return reasons
+
+
+def _unreadable(lines: Sequence[Line]) -> str:
+    """Why what the ledger says cannot be known; empty when each line has what is read of it."""
+    for number, line in enumerate(lines, 1):
+        kind = line.get("kind")
+        known = READ.get(kind, {}) if isinstance(kind, str) else {"kind": str}
+        lacking = [key for key, needed in known.items() if type(line.get(key)) is not needed]
+        if kind == "run" and not lacking and _moment(line["now"]) is None:
+            lacking = ["now"]
+        if lacking:
+            return (
+                f"line {number} of the ledger ({kind}) has no {', no '.join(lacking)} that can be read; find out what "
+                "happened to the file, or begin a new one with --ledger"
+            )
+    return ""
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment
 
 
 def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Line], state: State) -> list[str]:
@@ -42,12 +79,10 @@ def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Lin
     run = next((r for r in reversed(lines) if r["kind"] == "run" and phase.name in r["phases"]), None)
     if run is None:
         return [f"{phase.name} has no evidence; {command}"]
-    finished = next(
-        (r for r in lines if r["kind"] == "finished" and r["run"] == run["run"] and r["phase"] == phase.name), None
-    )
-    if finished is None:
+    finished = [r for r in lines if r["kind"] == "finished" and r["run"] == run["run"] and r["phase"] == phase.name]
+    if not finished:
         return [f"the last run of {phase.name} did not end; {command}"]
-    if finished["dry"]:
+    if any(r["dry"] for r in finished):
         return [f"the last run of {phase.name} only showed its plan; {command} --execute"]
     if run["digest"] != incident.digest:
         return [f"{phase.name} was asked with another incident file or other statements; {command}"]
@@ -61,22 +96,23 @@ def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Lin
         return [f"the evidence of {phase.name} is {age} old, allowed {limit}; {command}"]
     evidence = [r for r in lines if r["kind"] == "evidence" and r["run"] == run["run"] and phase.name in r["phases"]]
     reasons = _incomplete(phase, incident, evidence)
+    if not reasons and any(r["verdict"] != GO for r in finished):
+        reasons = [f"the last run of {phase.name} ended NO-GO"]
     if not reasons:
-        seen = sorted({r["fingerprint"] for r in evidence})
-        lost = [
-            why for f in seen if (why := _lost(f, run["seq"], lines, acting.action_for(incident), state.fingerprint))
-        ]
+        steps, action = [r for r in lines if r["kind"] in STEPS], acting.action_for(incident)
+        seen = sorted({(r["fingerprint"], r["seq"]) for r in evidence})
+        lost = [why for f, seq in seen if (why := _lost(f, seq, steps, action, state.fingerprint))]
         reasons += [f"the window was {why} since {phase.name} was asked; {command}" for why in lost[:1]]
     return [reason if command in reason else f"{reason}; {command}" for reason in reasons]
 
 
 def _incomplete(phase: Phase, incident: Incident, evidence: Sequence[Line]) -> list[str]:
-    """What the phase's roster lacks in this evidence."""
+    """What the phase's roster lacks in this evidence, and what else in it is not GO."""
     reasons = []
     roster = phase.roster(incident)
     if not roster:
         return [f"{phase.name} has no checks yet"]
-    for check in roster:
+    for check in dict.fromkeys([*roster, *(r["check"] for r in evidence)]):
         found = [r for r in evidence if r["check"] == check]
         if not found:
             reasons.append(f"{phase.name}: {check} was not asked")
@@ -91,15 +127,16 @@ def _incomplete(phase: Phase, incident: Incident, evidence: Sequence[Line]) -> l
     return reasons
 
 
-def _lost(fingerprint: str, since: int, lines: Sequence[Line], acting: str | None, now: str) -> str:
-    """What ended evidence of the state `fingerprint`; empty where the suite's own recorded actions alone lead to `now`.
+def _lost(fingerprint: str, since: int, steps: Sequence[Line], acting: str | None, now: str) -> str:
+    """What ended evidence of the state `fingerprint`, which stands in line `since`; empty where the suite's own recorded
+    actions since then alone lead to `now`.
 
     The action that is `acting`, begun and not ended, is being resumed: what it did so far is its own. A restore
     leads back to a state that was left, never on to one that the evidence has not seen.
     """
     path = [fingerprint]
     open_action: Line | None = None
-    for line in lines:
+    for line in steps:
         if line["seq"] < since:
             continue
         if line["kind"] == "started" and line["action"] == acting:

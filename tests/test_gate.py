@@ -294,6 +294,7 @@ def test_numbers_that_do_not_hold_close_the_gate_though_go_was_recorded(refuse: 
         ({"examined": 0}, "no rows were examined, which proves nothing"),
         ({"expectations": []}, "nothing was compared, which proves nothing"),
         ({"expectations": [["rows", None, "==", None]]}, "its record cannot be read"),
+        ({"expectations": [["rows", "1000000", "<=", "5"]]}, "rows 1000000, allowed <= 5"),
         ({"examined": "many"}, "its record cannot be read"),
     ],
 )
@@ -310,6 +311,73 @@ def test_a_check_asked_twice_must_be_go_twice(refuse: Refuse) -> None:
     again = deepcopy(the(lines, "test_the_row_ratio_is_explained"))
     again["examined"] = 0
     assert refuse([*lines[:-1], again, lines[-1]]) != []
+
+
+def test_another_check_of_the_run_that_is_no_go_closes_the_gate(refuse: Refuse) -> None:
+    lines = up_to_phase3()
+    again = the(lines, "test_the_row_ratio_is_explained") | {"check": "test_of_nobody", "outcome": "failed"}
+    assert refuse([*lines[:-1], again, lines[-1]]) == [
+        "phase3: test_of_nobody is NO-GO: it failed; run pytest -m phase3"
+    ]
+
+
+def test_a_run_that_ended_no_go_closes_the_gate_though_each_check_is_go(refuse: Refuse) -> None:
+    lines = up_to_phase3()
+    ended(lines, "phase3")["verdict"] = NO_GO
+    assert refuse(lines) == ["the last run of phase3 ended NO-GO; run pytest -m phase3"]
+
+
+def test_a_run_that_ended_twice_must_have_ended_go_twice(refuse: Refuse) -> None:
+    lines = up_to_phase3()
+    assert refuse([*lines, ended(lines, "phase3") | {"dry": True}]) != []
+    assert refuse([*lines, ended(lines, "phase3") | {"verdict": NO_GO}]) != []
+
+
+def test_evidence_after_an_action_that_saw_the_state_before_it_closes_the_gate(refuse: Refuse) -> None:
+    action = [started("deduplicate", FILLED), done("deduplicate", FILLED, CLEANED)]
+    begun, *found = run_of("phase4", CLEANED)
+    lines = [*up_to_phase3(), begun, *action, *found]
+    assert refuse(lines, AFTER_4, state=CLEANED) == []
+    the(lines, "test_rows_are_as_planned")["fingerprint"] = FILLED
+    assert refuse(lines, AFTER_4, state=CLEANED) == [
+        "the window was written to, not by this suite, since phase4 was asked; run pytest -m phase4"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("run", "now", None),
+        ("run", "now", "yesterday"),
+        ("run", "now", "2026-02-02T06:00:00"),
+        ("run", "digest", None),
+        ("run", "phases", "phase3"),
+        ("evidence", "outcome", None),
+        ("evidence", "fingerprint", ["state filled"]),
+        ("finished", "dry", None),
+        ("finished", "dry", 0),
+        ("done", "after", None),
+        ("started", "before", 7),
+    ],
+)
+def test_a_line_that_does_not_say_what_the_gate_reads_closes_it_in_words(
+    kind: str, key: str, value: object, refuse: Refuse
+) -> None:
+    lines = up_to_phase3()
+    number = max(at for at, line in enumerate(lines, 1) if line["kind"] == kind)
+    said = (
+        f"line {number} of the ledger ({kind}) has no {key} that can be read; find out what happened to the file, or begin a "
+        "new one with --ledger"
+    )
+    lines[number - 1][key] = value
+    assert refuse(lines) == [said]
+    del lines[number - 1][key]
+    assert refuse(lines) == [said]
+
+
+def test_a_line_without_a_kind_closes_the_gate_in_words(refuse: Refuse) -> None:
+    (reason,) = refuse([*up_to_phase3(), {"run": "run of phase3"}])
+    assert "(None) has no kind that can be read" in reason
 
 
 def test_many_reasons_are_cut_to_three_and_a_count(refuse: Refuse) -> None:
@@ -593,9 +661,9 @@ def histories(draw: st.DrawFn) -> tuple[list[Line], bool]:
     lines = [line for place, line in enumerate(lines) if place not in gone]
     if draw(st.booleans()):
         lines = draw(st.permutations(lines))
-        kinds = [line["kind"] if line["kind"] != "run" else line["phases"][0] for line in lines]
-        early = [kinds.index(name) for name in ("preflight", "phase1") if name in kinds]
-        whole = whole and "done" in kinds and max(early) < kinds.index("done")
+        kinds = [line["kind"] for line in lines]
+        asked = [at for at, line in enumerate(lines) if line.get("fingerprint") == BEFORE]
+        whole = whole and "done" in kinds and max(asked) < kinds.index("done")
     return lines, whole
 
 

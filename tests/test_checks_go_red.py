@@ -293,7 +293,7 @@ def test_a_check_sees_a_fault_that_hides(state: Case, check: str, axis: dict[str
 
 
 # Faults besides: (check, the fault, what the sentence says).
-MORE_FAULTS: dict[str, tuple[str, Fault, str]] = {
+FAULTS_THAT_SAY_WHY: dict[str, tuple[str, Fault, str]] = {
     "a right row in another partition": ("test_no_identity_lies_in_two_partitions", moved_home, "in two partitions 1,"),
     "an engine that keeps all rows": (
         "test_the_deduplication_can_remove_broken_rows",
@@ -313,10 +313,10 @@ MORE_FAULTS: dict[str, tuple[str, Fault, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MORE_FAULTS)
+@pytest.mark.parametrize("name", FAULTS_THAT_SAY_WHY)
 @pytest.mark.parametrize("state", ["broken"], indirect=True)
 def test_a_check_is_red_after_another_fault_and_says_why(state: Case, name: str) -> None:
-    check, fault, said = MORE_FAULTS[name]
+    check, fault, said = FAULTS_THAT_SAY_WHY[name]
     assert ask(state, check).verdict == "GO"
     fault(state)
     after = ask(state, check)

@@ -17,6 +17,7 @@ ORPHAN = (
     f"source = 'clob' AND condition_id = '' AND fill_id IN "
     f"(SELECT concat('clob_', event_id) FROM {EVENTS} WHERE token_id NOT IN ({MAPPED}))"
 )
+NOW = "toUInt64(toUnixTimestamp64Milli(now64()))"
 Where = Callable[[Case], str]
 
 
@@ -39,7 +40,10 @@ def replaced(change: str, where: Where, table: str = FILLS) -> Fault:
     def inject(case: Case) -> None:
         condition = where(case)
         case.command(f"CREATE TABLE aside AS {table}")
-        case.command(f"INSERT INTO aside SELECT * REPLACE({change}) FROM {table} FINAL WHERE {condition}")
+        case.command(
+            f"INSERT INTO aside SELECT * REPLACE({change}) FROM (SELECT * FROM {table} FINAL WHERE {condition})"
+        )
+        assert case.value("SELECT count() FROM aside") > 0
         case.command(f"ALTER TABLE {table} DELETE WHERE {condition}")
         case.command(f"INSERT INTO {table} SELECT * FROM aside")
         case.command("DROP TABLE aside")
@@ -140,7 +144,7 @@ DATA_FAULTS: dict[str, Fault] = {
     "a foreign row blanked": replaced("'' AS condition_id", one(FOREIGN)),
     "a foreign row doubled": added("outcome_index + 1 AS outcome_index", FOREIGN),
     "a foreign row in the place of another": in_turn(added("'of_nobody' AS fill_id", FOREIGN), remove_one(FOREIGN)),
-    "a foreign row added": added("'of_nobody' AS fill_id", FOREIGN),
+    "a foreign row added that is older than the recovery": added("'of_nobody' AS fill_id", FOREIGN),
     "a foreign row outside the window removed": remove_one(FOREIGN_OUTSIDE),
     "a foreign row outside the window changed": replaced("usdc_delta + 1 AS usdc_delta", one(FOREIGN_OUTSIDE)),
     "an owned row that becomes foreign": replaced("'negrisk' AS source", one(CLEAN)),
@@ -180,6 +184,14 @@ LEGITIMATE: dict[str, tuple[Fault, str]] = {
     "a row of a day that is not settled removed": (
         remove_one("source = 'clob' AND toDate(event_time) = '2026-02-02'"),
         "the live writer still fills and corrects that day",
+    ),
+    "a foreign row written by others since": (
+        added(f"'of_nobody' AS fill_id, {NOW} AS _version", FOREIGN),
+        "other pipelines go on writing rows of their own, and the source does not know them",
+    ),
+    "a foreign row written anew by others since": (
+        added(f"usdc_delta + 1 AS usdc_delta, {NOW} AS _version", FOREIGN),
+        "as above: it has a version of after the snapshot, and the suite writes no such row",
     ),
     "a row in a partition that is not named": (
         insert("'clob_of_nobody' AS fill_id, event_time - INTERVAL 60 DAY AS event_time"),

@@ -35,9 +35,9 @@ ASKED_IN = {"preflight": "broken", "phase1": "broken", "phase2": "backfilled", "
 STATES = ("broken", "backfilled", "recovered")
 RED, REFUSED, GO = "X", "E", "·"
 SHORT = (
-    "a row dropped", "a row doubled in another partition", "a day moved by five hours", "a broken row that is older",
-    "a foreign row in the place of another", "a row before the window changed", "an orphan gone without a copy",
-    "the token map learns an orphan's token", "that of test_a_test_subject_is_right",
+    "a row doubled in another partition", "a broken row that is older", "a foreign row in the place of another",
+    "a row before the window changed", "an orphan gone without a copy", "the token map learns an orphan's token",
+    "that of test_a_test_subject_is_right",
 )  # fmt: skip
 
 

@@ -24,21 +24,25 @@ SHARE_ROWS = 10_000_000  # listed rows whose hashes one statement holds in memor
 
 @dataclass(frozen=True)
 class Difference:
-    """What a restore would change, in rows; `later` ones were written by others since and stay, `sample` shows some."""
+    """What a restore would change, in rows; `later` ones were written by others since and stay, `sample` shows some. `missing`
+    are rows to insert of identities that others did not write to."""
 
     insert: int
     remove: int
     later: int
+    missing: int
     sample: list[str]
 
 
 def difference(place: Workplace, taken: Line, *, take_back: bool) -> Difference:
     """What a restore of the snapshot `taken` would change now. Nothing is written."""
     asked = {"names": _names(place, taken), **_values(place, take_back)}
-    rows = {row["side"]: int(row["rows"]) for row in place.warehouse.ask_again("restore_count", **asked).rows}
+    counted = place.warehouse.ask_again("restore_count", **asked).rows
+    rows = {row["side"]: int(row["rows"]) for row in counted}
+    missing = sum(int(row["alone"]) for row in counted if row["side"] == "insert")
     sample = place.warehouse.ask_again("restore_sample", **asked, limit=5).rows if rows.get("later") else []
     listed = [", ".join(str(value) for value in row.values()) for row in sample]
-    return Difference(rows.get("insert", 0), rows.get("remove", 0), rows.get("later", 0), listed)
+    return Difference(rows.get("insert", 0), rows.get("remove", 0), rows.get("later", 0), missing, listed)
 
 
 def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
@@ -65,7 +69,7 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     for line in _unfinished(place):
         snapshot.drop_table(warehouse, line["worklist"])
     kept = snapshot.name_of(place, "restore", uuid.uuid4().hex[:8])
-    snapshot.take(place, kept, list(warehouse.incident.table.partitions))
+    snapshot.take(place, kept, list(warehouse.incident.table.partitions), beside_writers=True)
     worklist = f"{place.incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"
     place.ledger.append(
         "restoring",
@@ -87,7 +91,7 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
             place.tell(f"restore: {statement.removeprefix('restore_')} {rows:,} rows, {share + 1} of {shares}")
             warehouse.write(statement, label=_label(statement), names=names, **values, share=share, shares=shares)
     warehouse.forget()
-    _prove(place, names, outside, kept)
+    later = _prove(place, taken, take_back, outside, kept)
     snapshot.drop_table(warehouse, worklist)
     after = fingerprint.of_window(warehouse)
     undoes = {
@@ -97,20 +101,27 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     }
     return place.ledger.append(
         "restored", run=place.run, snapshot=name, before=before, after=after, kept=kept, inserted=planned.insert,
-        removed=planned.remove, left=planned.later, undoes=sorted(undoes), who=who(), now=place.now().isoformat(),
+        removed=planned.remove, left=later, undoes=sorted(undoes), who=who(), now=place.now().isoformat(),
     )  # fmt: skip
 
 
-def _prove(place: Workplace, names: Mapping[str, str], outside: list[Any], kept: str) -> None:
-    """The window equals the snapshot, besides identities that others wrote to, and nothing outside it was touched."""
-    warehouse, values = place.warehouse, _range(place.warehouse)
-    here = warehouse.ask_again("fingerprint_besides", names=names, **values).rows
-    there = warehouse.ask_again("fingerprint_besides", names={**names, "table": names["snapshot"]}, **values).rows
-    if here != there or _outside(place) != outside:
-        where = "inside" if here != there else "outside"
-        raise ActionFailed(
-            f"after the restore the rows {where} the window are not as they should be; the state before it is in {kept}"
-        )
+def _prove(place: Workplace, taken: Line, take_back: bool, outside: list[Mapping[str, Any]], kept: str) -> int:
+    """Every row of the snapshot is in the window, every other row there is a later one of others, and no row outside it went.
+    Returns how many later ones there are."""
+    change = difference(place, taken, take_back=take_back)
+    faults = []
+    if change.missing or change.remove:
+        faults.append(f"in the window {change.missing:,} rows are missing and {change.remove:,} are too many")
+    if not change.later and fingerprint.of_window(place.warehouse) != taken["window"]:
+        faults.append("the window is not as in the snapshot")
+    now = {row["day"]: row for row in _outside(place)}
+    for then in outside:
+        row = now.get(then["day"], {"rows": 0, "hash": ""})
+        if row["rows"] < then["rows"] or (row["rows"] == then["rows"] and row["hash"] != then["hash"]):
+            faults.append(f"{then['day']}, outside the window, is not as it was")
+    if faults:
+        raise ActionFailed(f"after the restore {'; '.join(faults)}; the state before it is in {kept}")
+    return change.later
 
 
 def written_between(lines: list[Line]) -> list[tuple[int, int]]:

@@ -15,32 +15,51 @@ from recovery.statements import Write
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
 
+Rows = Sequence[Mapping[str, Any]]
+
 
 def name_of(place: Workplace, reason: str, attempt: str) -> str:
     """The table that the snapshot is kept in."""
     return f"{place.incident.table.name}_before_{reason}_{place.now():%Y%m%d%H%M%S}_{attempt}"
 
 
-def take(place: Workplace, name: str, partitions: Sequence[str]) -> Line:
-    """Copy `partitions` into table `name` and prove that the copy equals its source; a half-made one is made anew."""
+def take(place: Workplace, name: str, partitions: Sequence[str], *, beside_writers: bool = False) -> Line:
+    """Copy `partitions` into table `name` and prove that the copy equals its source; a half-made one is made anew.
+
+    Days outside the window may become more meanwhile, where others go on writing to them; those of the window only when taken
+    `beside_writers`. Raises ActionFailed where the copy is not as its source.
+    """
     warehouse = place.warehouse
     place.tell(f"snapshot: {', '.join(partitions)} into {name}")
     drop_table(warehouse, name)
+    warehouse.forget()
+    before = fingerprint.ask(warehouse).rows
     held = {row["partition_id"] for row in warehouse.ask_again("rows_of").rows}
     for write in writes(warehouse, name, [partition for partition in partitions if partition in held]):
         warehouse.write(write.name, label=_label(write.part), names=write.names)
     warehouse.forget()
-    source, copy = (
-        settled(place, fingerprint.ask(warehouse).rows),
-        settled(place, fingerprint.ask(warehouse, name).rows),
-    )
-    if source != copy or not copy:
+    copy, after = fingerprint.ask(warehouse, name).rows, fingerprint.ask(warehouse).rows
+    if not copy or not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
         raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
     return place.ledger.append(
-        "snapshot", run=place.run, name=name, partitions=sorted(held & set(partitions)), window=fingerprint.of_window(warehouse),
-        outside={row["day"]: [row["rows"], row["hash"]] for row in source if not row["in_window"]},
-        rows=sum(row["rows"] for row in fingerprint.ask(warehouse, name).rows), now=place.now().isoformat(),
+        "snapshot", run=place.run, name=name, partitions=sorted(held & set(partitions)),
+        window=fingerprint.digest(row for row in copy if row["in_window"]),
+        outside={row["day"]: [row["rows"], row["hash"]] for row in settled(place, copy) if not row["in_window"]},
+        rows=sum(row["rows"] for row in copy), now=place.now().isoformat(),
     )  # fmt: skip
+
+
+def _is_copy(before: Rows, copy: Rows, after: Rows, beside_writers: bool) -> bool:
+    """Whether each day of the copy is as before or as after, or has a number of rows in between where others went on writing."""
+    days = [{(row["day"], row["in_window"]): row for row in rows} for rows in (before, copy, after)]
+    none = {"rows": 0, "hash": "0"}
+    for day in set().union(*days):
+        first, found, last = (known.get(day, none) for known in days)
+        if first["hash"] != last["hash"] and day[1] and not beside_writers:
+            return False
+        if found["hash"] not in (first["hash"], last["hash"]) and not first["rows"] < found["rows"] < last["rows"]:
+            return False
+    return True
 
 
 def writes(warehouse: Warehouse, name: str, partitions: Sequence[str]) -> list[Write]:

@@ -1,4 +1,5 @@
--- List the rows that a restore changes and leaves.
-INSERT INTO ${worklist} (side, id, identity)
-SELECT side, id, identity
+-- List the rows that a restore changes.
+INSERT INTO ${worklist} (side, id)
+SELECT side, id
 FROM (${differing})
+WHERE side != 'later'

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -82,6 +83,16 @@ class Case:
 
     def pytest(self, phase: str, *words: str, now: datetime | None = None) -> int:
         """`pytest -m PHASE WORDS` on this case; returns the exit code, keeps the output."""
+        with self.start(phase, *words, now=now) as running:
+            try:
+                self.output = running.communicate(timeout=120)[0]
+            except subprocess.TimeoutExpired:
+                running.kill()
+                raise
+        return running.returncode
+
+    def start(self, phase: str, *words: str, now: datetime | None = None) -> subprocess.Popen[str]:
+        """The same, begun and not waited for; what it prints is in its stdout."""
         parsed = Dsn.parse(self.dsn)
         command = [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", phase, f"--incident={self.incident}",
@@ -90,9 +101,9 @@ class Case:
             f"--html={self.folder / 'report.html'}", "--self-contained-html", *self.options, *words,
         ]  # fmt: skip
         env = os.environ | {"CLICKHOUSE_PASSWORD": parsed.password} | self.env
-        done = subprocess.run(command, cwd=PROJECT, env=env, capture_output=True, text=True, timeout=120, check=False)
-        self.output = done.stdout + done.stderr
-        return done.returncode
+        return subprocess.Popen(
+            command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
 
     def verdict(self, phase: str) -> str:
         return str([line for line in self.lines("finished") if line["phase"] == phase][-1]["verdict"])
@@ -137,7 +148,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]
 @pytest.fixture(scope="session")
 def broken(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     """The incident as it was found, the fix deployed an hour ago, and one update since. Clone it, do not change it."""
-    folder = tmp_path_factory.mktemp("broken")
+    with incident_on(server, tmp_path_factory.mktemp("broken")) as case:
+        yield case
+
+
+@contextmanager
+def incident_on(server: EmbeddedServer, folder: Path) -> Iterator[Case]:
+    """The incident in the default database of a server that has none yet, and the services around it."""
     client = connect(server.dsn)
     generate(client, rows=ROWS, seed=7, history_days=3)
     with Services(folder, lambda: connect(server.dsn), CLOCK, deploy_fix=True) as services:

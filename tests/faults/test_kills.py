@@ -1,4 +1,4 @@
-"""kill -9, of the runner and of the server, at moments drawn by chance: whoever comes after finishes, and the end is the truth."""
+"""kill -9 of the runner and of the server, at moments drawn by chance: whoever comes after finishes, and ends right."""
 
 from __future__ import annotations
 

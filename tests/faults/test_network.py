@@ -1,0 +1,96 @@
+"""The network harmed at every writing statement of an action: it is done once, or the run says what is true and is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Case
+from tests.faults.conftest import FULL
+from tests.faults.proxy import Harm, Proxy, Request
+from tests.faults.runner import Job
+from tests.faults.truth import Truth, units_done_twice
+
+ACTION = {"phase2": "backfill", "phase4": "deduplicate"}
+EXECUTED = (Harm.CUT_AFTER, Harm.RESET_AFTER, Harm.TRUNCATED)
+SHORT = (Harm.CUT_AFTER, Harm.CUT_BEFORE)
+Stage = Callable[[str, Path], Case]
+
+
+@pytest.fixture(scope="module")
+def truth(broken: Case) -> Truth:
+    return Truth.of(broken)
+
+
+@pytest.fixture(scope="module")
+def stages(broken: Case, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+    """The case before each action, to be cloned."""
+    before = broken.clone(tmp_path_factory.mktemp("before_phase2"))
+    before.edit(backfill={"unit_rows": 1_000, "mode": "full"}, gates={"recent_minutes": 600})
+    backfilled = before.clone(tmp_path_factory.mktemp("before_phase4"))
+    assert Job.on(backfilled, "phase2").carry_out() == (0, "")
+    return {"phase2": before, "phase4": backfilled}
+
+
+@pytest.fixture(scope="module")
+def statements(stages: dict[str, Case], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Request]]:
+    """The writing statements of each action, as they pass when nothing happens to them."""
+    passed = {}
+    for phase, stage in stages.items():
+        case = stage.clone(tmp_path_factory.mktemp("undisturbed"))
+        with Proxy(case.dsn) as proxy:
+            assert Job.on(case, phase, dsn=proxy.dsn).carry_out() == (0, "")
+        passed[phase] = proxy.seen
+    return passed
+
+
+@pytest.mark.parametrize("harm", list(Harm) if FULL else SHORT, ids=lambda harm: harm.name.lower())
+@pytest.mark.parametrize("phase", ["phase2", "phase4"])
+def test_a_statement_whose_request_is_harmed_is_done_once_and_the_end_is_right(
+    stages: dict[str, Case],
+    statements: dict[str, list[Request]],
+    truth: Truth,
+    tmp_path: Path,
+    figures: Callable[..., None],
+    phase: str,
+    harm: Harm,
+) -> None:
+    every = range(len(statements[phase]))
+    wrong = []
+    for victim in every if FULL else [every[len(every) // 2]]:
+        (folder := tmp_path / str(victim)).mkdir()
+        case = stages[phase].clone(folder)
+        with Proxy(case.dsn, harm, victim) as proxy:
+            code, said = Job.on(case, phase, dsn=proxy.dsn).carry_out()
+            faults = [] if code in (0, 12, 13) else [f"exit {code}"]
+            if proxy.harmed is None:
+                faults.append("no request was harmed")
+            if harm in EXECUTED and "nothing was" in said:
+                faults.append("it says that nothing was done, and the server executed it")
+            again, sentence = Job.on(case, phase).carry_out() if code else (0, "")
+            if again == 12:
+                again, sentence = Job.on(case, phase).carry_out()
+            proxy.let_go()
+        if again:
+            faults.append(f"run again it ends with {again}: {sentence}")
+        faults += _faults_at_the_end(truth, case, phase)
+        wrong += [f"{victim} {proxy.harmed}: {fault} (exit {code}: {said})" for fault in faults]
+        figures(
+            "network",
+            faults=1,
+            done_at_once=int(code == 0),
+            exit_12_then_done=int(code == 12 and not again),
+            exit_13_then_done=int(code == 13 and not again),
+            not_equal_to_truth=int(bool(faults)),
+            doubled=units_done_twice(case) + sum("twice" in fault for fault in faults),
+        )
+    figures("network", statements=f"{len(statements['phase2'])} + {len(statements['phase4'])}")
+    assert wrong == []
+
+
+def _faults_at_the_end(truth: Truth, case: Case, phase: str) -> list[str]:
+    if phase == "phase2":
+        return truth.faults_after_backfill(case)
+    return truth.faults_after_deduplication(case, "deduplicate")

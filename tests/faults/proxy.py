@@ -113,7 +113,9 @@ class Proxy:
 
     def _ask(self, request: bytes) -> bytes:
         with socket.create_connection(self._server) as server:
-            server.sendall(re.sub(rb"(?mi)^Connection: .*$", b"Connection: close\r", request, count=1))
+            head, _, body = request.partition(b"\r\n\r\n")
+            head = re.sub(rb"(?i)\r\nConnection: [^\r]*", b"", head)
+            server.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)
             return b"".join(iter(lambda: server.recv(1 << 16), b""))
 
     def _harm_to(self, request: bytes) -> Harm | None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -19,6 +20,7 @@ DELAY_SECONDS = 1.0
 WRITES = re.compile(
     r"\s*(?:--[^\n]*\n\s*)*(INSERT|ALTER|DELETE|CREATE|DROP|OPTIMIZE|TRUNCATE|RENAME|EXCHANGE|SYSTEM)\b"
 )
+DATA = "INSERT with data"
 GONE = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 
@@ -131,19 +133,22 @@ class Proxy:
 
 
 def _read(client: socket.socket) -> bytes:
-    """One request with its body, or nothing."""
-    data = b""
-    while b"\r\n\r\n" not in data:
+    """One request with its body, as it was sent, or nothing."""
+    data = _until(client, b"", lambda data: b"\r\n\r\n" in data)
+    head, _, body = data.partition(b"\r\n\r\n")
+    if re.search(rb"(?i)\r\nTransfer-Encoding: chunked", head):
+        body = _until(client, body, lambda body: body.endswith(b"\r\n0\r\n\r\n"))
+    elif length := re.search(rb"(?i)\r\nContent-Length: (\d+)", head):
+        body = _until(client, body, lambda body: len(body) >= int(length[1]))
+    return head + b"\r\n\r\n" + body if head else b""
+
+
+def _until(client: socket.socket, data: bytes, whole: Callable[[bytes], bool]) -> bytes:
+    while not whole(data):
         if not (piece := client.recv(1 << 16)):
             return b""
         data += piece
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = re.search(rb"(?mi)^Content-Length: (\d+)", head)
-    while length and len(body) < int(length[1]):
-        if not (piece := client.recv(1 << 16)):
-            return b""
-        body += piece
-    return head + b"\r\n\r\n" + body
+    return data
 
 
 def _writing(request: bytes) -> Request | None:
@@ -154,6 +159,7 @@ def _writing(request: bytes) -> Request | None:
         return None
     text = "".join(arguments.get("query", [])) or body.decode("utf-8", "replace")
     found = WRITES.match(text) or WRITES.match(unquote_plus(text))
-    if not found:
-        return None
-    return Request(arguments.get("query_id", [""])[0], " ".join(text[found.start(1) :].split()[:3]))
+    query_id = arguments.get("query_id", arguments.get("log_comment", [""]))[0]
+    if found:
+        return Request(query_id, " ".join(text[found.start(1) :].split()[:3]))
+    return Request(query_id, DATA) if b"chunked" in head.lower() else None

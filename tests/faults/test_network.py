@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import pytest
 
 from tests.conftest import Case
 from tests.faults.conftest import FULL
-from tests.faults.proxy import Harm, Proxy, Request
+from tests.faults.proxy import DATA, Harm, Proxy, Request
 from tests.faults.runner import Job
 from tests.faults.truth import Truth, units_done_twice
 
 ACTION = {"phase2": "backfill", "phase4": "deduplicate"}
 EXECUTED = (Harm.CUT_AFTER, Harm.RESET_AFTER, Harm.TRUNCATED)
+PATIENCE_SECONDS = 120
 SHORT = (Harm.CUT_AFTER, Harm.CUT_BEFORE)
 Stage = Callable[[str, Path], Case]
 
@@ -57,21 +59,18 @@ def test_a_statement_whose_request_is_harmed_is_done_once_and_the_end_is_right(
     phase: str,
     harm: Harm,
 ) -> None:
-    every = range(len(statements[phase]))
     wrong = []
-    for victim in every if FULL else [every[len(every) // 2]]:
+    for victim in victims(statements[phase]) if FULL else [one_of_the_action(statements[phase], phase)]:
         (folder := tmp_path / str(victim)).mkdir()
         case = stages[phase].clone(folder)
         with Proxy(case.dsn, harm, victim) as proxy:
-            code, said = Job.on(case, phase, dsn=proxy.dsn).carry_out()
+            code, said = run_in_a_process(Job.on(case, phase, dsn=proxy.dsn))
             faults = [] if code in (0, 12, 13) else [f"exit {code}"]
             if proxy.harmed is None:
                 faults.append("no request was harmed")
             if harm in EXECUTED and "nothing was" in said:
                 faults.append("it says that nothing was done, and the server executed it")
-            again, sentence = Job.on(case, phase).carry_out() if code else (0, "")
-            if again == 12:
-                again, sentence = Job.on(case, phase).carry_out()
+            again, sentence = run_until_done(Job.on(case, phase)) if code else (0, "")
             proxy.let_go()
         if again:
             faults.append(f"run again it ends with {again}: {sentence}")
@@ -88,6 +87,36 @@ def test_a_statement_whose_request_is_harmed_is_done_once_and_the_end_is_right(
         )
     figures("network", statements=f"{len(statements['phase2'])} + {len(statements['phase4'])}")
     assert wrong == []
+
+
+def victims(statements: list[Request]) -> list[int]:
+    """Places of all statements; of those that mirror the ledger, which are alike, the first and the last."""
+    mirrored = [place for place, request in enumerate(statements) if request.statement == DATA]
+    return [place for place in range(len(statements)) if place not in mirrored[1:-1]]
+
+
+def one_of_the_action(statements: list[Request], phase: str) -> int:
+    """The place of a statement in the middle of the action's own."""
+    own = [place for place, request in enumerate(statements) if f"-{ACTION[phase]}-" in request.query_id]
+    return own[len(own) // 2]
+
+
+def run_in_a_process(job: Job) -> tuple[int, str]:
+    """Carried out by a process that ends, as a run does: its lock is that of somebody gone."""
+    process = job.start()
+    process.join(PATIENCE_SECONDS)
+    assert process.exitcode is not None, "it hangs"
+    return process.exitcode, job.said.read_text()
+
+
+def run_until_done(job: Job) -> tuple[int, str]:
+    """What an engineer does who is told to run it again."""
+    code, sentence = job.carry_out()
+    for _ in range(2):
+        if code in (11, 12):
+            time.sleep(0.5)
+            code, sentence = job.carry_out()
+    return code, sentence
 
 
 def _faults_at_the_end(truth: Truth, case: Case, phase: str) -> list[str]:

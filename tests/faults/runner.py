@@ -13,13 +13,13 @@ from pathlib import Path
 from unittest.mock import patch
 
 from recovery import action, gate
-from recovery.action import Workplace
 from recovery.actions import ACTIONS
 from recovery.errors import RecoveryError
 from recovery.incident import load
 from recovery.ledger import Ledger
 from recovery.phases import BY_NAME
 from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 from tests.conftest import Case
 
 _PROCESSES = multiprocessing.get_context("forkserver")

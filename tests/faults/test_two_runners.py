@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recovery.action import who
+from recovery.workplace import who
 from tests.conftest import Case
 from tests.faults.conftest import rounds
 from tests.faults.truth import Truth

@@ -15,11 +15,10 @@ import pytest
 
 from checks.audit import Audit, Mode
 from recovery import incident as incidents
-from recovery import moment
+from recovery import moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO
-from recovery.ledger import Ledger
 from recovery.phases import PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import page
@@ -99,7 +98,7 @@ def _names_a_test(config: pytest.Config) -> bool:
 def _begin(config: pytest.Config) -> Audit:
     """Read the incident, reach the server, and prove that the one fits the other, all before collection."""
     option = config.option
-    if option.override_gate is not None and not option.override_gate.strip():
+    if option.override_gate is not None and not any(map(str.isalnum, option.override_gate)):
         raise UsageError("--override-gate: give the reason in words.")
     incident = incidents.load(_incident_path(config))
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
@@ -110,8 +109,10 @@ def _begin(config: pytest.Config) -> Audit:
     ):
         raise UsageError("--execute acts in one process; leave -n out.")
     now = worker["now"] if worker else option.now
-    mode = Mode(execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now else None)
-    ledger = Ledger(Path(option.ledger) if option.ledger else PROJECT / "ledger" / f"{incident.id}.jsonl")
+    mode = Mode(
+        execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now is not None else None
+    )
+    ledger = options.ledger(PROJECT / "ledger" / f"{incident.id}.jsonl" if option.ledger is None else option.ledger)
     if worker is not None:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
         return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True)
@@ -140,7 +141,7 @@ def _begin(config: pytest.Config) -> Audit:
 
 def _incident_path(config: pytest.Config) -> Path:
     """--incident as seen from where pytest was called, else the one that the project's pyproject.toml names."""
-    if config.option.incident:
+    if config.option.incident is not None:
         return Path(config.invocation_params.dir, config.option.incident)
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     if named := settings.get("recovery_incident"):

@@ -33,7 +33,9 @@ class Deployment:
 def production(incident: Incident) -> Deployment | None:
     """The newest production deployment that is ready, or None. Source: Vercel's GET /v6/deployments."""
     service = incident.services.vercel
-    token = os.environ.get("VERCEL_TOKEN", "")
+    token = os.environ.get("VERCEL_TOKEN", "").strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ServiceUnreachable("VERCEL_TOKEN holds characters that no token has; set it again.")  # and never show it
     query = {"projectId": service.project, "target": "production", "state": "READY", "limit": "20"}
     try:
         for attempt in stamina.retry_context(on=httpx.TransportError, attempts=3):
@@ -44,7 +46,7 @@ def production(incident: Incident) -> Deployment | None:
                     headers={"Authorization": f"Bearer {token}"},
                     timeout=TIMEOUT_SECONDS,
                 )
-    except (httpx.TransportError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceUnreachable(f"Vercel at {service.url} cannot be reached: {error}.") from None
     if answer.status_code in (401, 403):
         raise ServiceUnreachable(f"Vercel at {service.url} refused the token; set VERCEL_TOKEN.")

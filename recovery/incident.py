@@ -20,6 +20,7 @@ MAX_BYTES = 100_000
 # A dotted key on which tomllib would work for minutes.
 TOO_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
+COMMENT_OR_QUOTED = re.compile(rf"--[^\n]*|#[ !][^\n]*|/\*.*?\*/|{QUOTED.pattern}", re.DOTALL)
 
 
 def _name(value: str) -> str:
@@ -160,7 +161,7 @@ class Gates(_Part):
     orphan_percent: Percent
     evidence_hours: Duration
     settle_minutes: Annotated[int, Field(ge=0, le=10**6)]
-    free_disk_factor: Annotated[float, Field(ge=0)]
+    free_disk_factor: Annotated[float, Field(ge=0, le=10**6)]
     merge_seconds: Positive
 
 
@@ -188,7 +189,7 @@ class Plan(_Part):
 
     rows_before: Positive
     rows_after: Positive
-    row_ratio: Annotated[float, Field(gt=0)]
+    row_ratio: Annotated[float, Field(gt=0, le=10**6)]
 
 
 class Vercel(_Part):
@@ -211,7 +212,7 @@ class Updater(_Part):
     table: Name
     cron: Text
     wait_seconds: Duration
-    poll_seconds: Annotated[float, Field(gt=0)]
+    poll_seconds: Annotated[float, Field(gt=0, le=10**6)]
 
 
 class Services(_Part):
@@ -233,6 +234,13 @@ class _File(_Part):
     snapshots: Snapshots
     plan: Plan
     services: Services
+
+    @model_validator(mode="after")
+    def _quarantine_apart(self) -> Self:
+        """Orphans that were moved onto the table they are removed from would be lost."""
+        if self.table.quarantine in (self.table.name, self.source.table, self.services.updater.table):
+            raise ValueError(f"table.quarantine = {self.table.quarantine!r}: a table of its own is expected")
+        return self
 
 
 class Incident(_File):
@@ -297,8 +305,13 @@ def load(path: Path) -> Incident:
 def _statement(path: Path) -> str:
     """The SELECT of the right rows, without the semicolon at its end."""
     text = _read(path, "the SELECT of the right rows, beside the incident file").strip().rstrip(";").rstrip()
-    if not text:
+    bare = COMMENT_OR_QUOTED.sub(lambda found: "" if found[0][0] in "-/#" else "''", text).replace("''", "")
+    if not bare.strip():
         raise IncidentError([f"{path}: empty; the SELECT of the right rows is expected in it."])
+    if not re.match(r"[\s(]*(SELECT|WITH)\b", bare, re.IGNORECASE) or ";" in bare or not _closed(bare):
+        raise IncidentError(
+            [f"{path}: one SELECT is expected in it, with each bracket and quote closed, and nothing else."]
+        )
     return text
 
 
@@ -308,7 +321,11 @@ def _read(path: Path, what: str) -> str:
             raise IncidentError([f"{path}: no such file; {what} is expected there."])
         if path.stat().st_size > MAX_BYTES:
             raise IncidentError([f"{path}: larger than {MAX_BYTES:,} bytes, which is no incident file."])
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)  # some files have no size and no end
+        if len(content) > MAX_BYTES:
+            raise IncidentError([f"{path}: larger than {MAX_BYTES:,} bytes, which is no incident file."])
+        return content.decode("utf-8").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise IncidentError([f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8."]) from None
     except (OSError, ValueError) as error:
@@ -322,6 +339,8 @@ def _fault(path: Path, error: dict[str, Any]) -> str:
     kind = error["type"]
     if kind == "missing":
         return f"{path}: {key} is missing; it is required."
+    if not key:
+        return f"{path}: {error['msg'].removeprefix('Value error, ')}."
     value = _shown(error["input"])
     if kind == "extra_forbidden":
         known = _known_keys(location[:-1])

@@ -28,6 +28,7 @@ from rich.table import Column, Table
 
 from recovery.embedded import EmbeddedServer
 from recovery.errors import RecoveryError
+from recovery.incident import load
 from rehearsal.clock import Clock
 from rehearsal.generate import Comparison, compare, generate, truth_counts
 from rehearsal.scenario import SCENARIO
@@ -41,7 +42,9 @@ LINES_SHOWN = 60
 
 
 class RehearsalError(Exception):
-    """The rehearsal cannot be held; one sentence says why and what to do."""
+    """The rehearsal cannot be held as it was asked for; one sentence says why and what to do."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,16 @@ class PhaseRun:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """0 all is recovered · 1 it is not, or the rehearsal failed · 4 a wrong option or incident file · 13 no server."""
     console = Console()
     try:
         return rehearse(arguments(argv), console)
     except (RehearsalError, RecoveryError, ClickHouseError, OSError, subprocess.CalledProcessError) as error:
         lines = str(error).strip().splitlines() or [repr(error)]
         Console(stderr=True).print(f"rehearsal: {lines[0]}", markup=False, highlight=False, soft_wrap=True)
-        return 1
+        return error.exit_code if isinstance(error, RehearsalError | RecoveryError) else 1
+    except SystemExit as error:
+        return 4 if error.code else 0
     except KeyboardInterrupt:
         return 2
 
@@ -80,14 +86,15 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     default = ROOT / "incidents" / f"{SCENARIO['incident']}.toml"
     parser.add_argument("--incident", type=Path, default=default, metavar="FILE", help="the incident file to rehearse")
     chosen = parser.parse_args(argv)
-    if chosen.rows < 1_000 or not 1 <= chosen.days <= 365 or chosen.seed < 0:
-        parser.error("--rows is at least 1,000, --days 1 to 365, and --seed not negative")
+    if not (1_000 <= chosen.rows <= 10**10 and 1 <= chosen.days <= 365 and 0 <= chosen.seed < 2**32):
+        parser.error("--rows is 1,000 to 10,000,000,000, --days 1 to 365, and --seed 0 to 4,294,967,295")
     return chosen
 
 
 def rehearse(chosen: argparse.Namespace, console: Console) -> int:
     if not chosen.incident.is_file():
         raise RehearsalError(f"no incident file at {chosen.incident}; name one with --incident")
+    load(chosen.incident)
     with ExitStack() as stack:
         folder = _folder(chosen.keep, stack)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
@@ -124,8 +131,12 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 def _folder(keep: Path | None, stack: ExitStack) -> Path:
     if keep is None:
         return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-    keep.mkdir(parents=True, exist_ok=True)
-    if any(keep.iterdir()):
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+        there = any(keep.iterdir())
+    except OSError as error:
+        raise RehearsalError(f"{keep} cannot be used: {error.strerror}; give --keep a new folder") from None
+    if there:
         raise RehearsalError(f"{keep} is not empty; give --keep a new folder, or delete this one")
     return keep.resolve()
 

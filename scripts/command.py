@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from recovery import incident, moment, warehouse
+from recovery import options as given
 from recovery.errors import RecoveryError, UsageError
-from recovery.ledger import Ledger
 from recovery.workplace import Workplace
 
 PROJECT = Path(__file__).parent.parent
@@ -49,8 +49,8 @@ def end(parser: argparse.ArgumentParser, argv: list[str] | None, do: Callable[[a
 def opened(options: argparse.Namespace, *, whole: bool = True) -> Iterator[tuple[Workplace, str]]:
     """The workplace that the options name, and the DSN of its server; raises UsageError where the ledger is not `whole`."""
     about = incident.load(options.incident)
-    ledger = Ledger((options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl").absolute())
-    now = moment.parse(options.now) if options.now else None
+    ledger = given.ledger(options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl")
+    now = moment.parse(options.now) if options.now is not None else None
     if whole and (fault := ledger.fault()):
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
     dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")

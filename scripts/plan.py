@@ -43,9 +43,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _prove(about: Incident, dsn: str, ledger: Ledger, now: datetime) -> int:
     """Ask preflight in a process of its own, as `pytest -m preflight` does, and print what the ledger has of it."""
-    given = urlsplit(dsn)
-    bare = given._replace(netloc=f"{given.username or 'default'}@{given.hostname}:{given.port}")
-    password = given.password or os.environ.get("CLICKHOUSE_PASSWORD", "")
+    url = urlsplit(dsn)
+    bare = url._replace(netloc=f"{url.username or 'default'}@{url.hostname}:{url.port}")
+    password = url.password or os.environ.get("CLICKHOUSE_PASSWORD", "")
     seen = len(ledger.lines())
     asked = [
         sys.executable, "-m", "pytest", "-q", "-m", "preflight", f"--incident={about.path}", f"--clickhouse={bare.geturl()}",

@@ -291,7 +291,7 @@ def test_a_folder_in_use_or_a_missing_incident_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "something").touch()
-    assert main(["--keep", str(tmp_path)]) == 1
+    assert main(["--keep", str(tmp_path)]) == 4
     assert "is not empty" in capsys.readouterr().err
-    assert main(["--incident", "absent.toml"]) == 1
+    assert main(["--incident", "absent.toml"]) == 4
     assert capsys.readouterr().err == "rehearsal: no incident file at absent.toml; name one with --incident\n"

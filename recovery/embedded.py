@@ -71,6 +71,10 @@ def _open(folder: Path) -> Engine:
         return Engine(folder)
     except OSError as error:
         raise EmbeddedError(f"{folder} cannot be used: {error.strerror}. {next_step}") from None
+    except ImportError:
+        if (zone := os.environ["TZ"]) == "UTC":
+            raise
+        raise EmbeddedError(f"{zone} is no time zone that chDB knows; give one such as Asia/Kolkata.") from None
     except RuntimeError as error:
         said = str(error).splitlines()[0]
         raise EmbeddedError(f"chDB could not open {folder}: {said} Use a folder that chDB has made.") from None
@@ -104,9 +108,10 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m recovery.embedded", description=main.__doc__)
     parser.add_argument("folder", type=Path, metavar="DIR", help="the data folder; made when it is missing")
     parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("--time-zone", default="UTC", metavar="ZONE", help="the server's time zone; default: UTC")
     parser.add_argument("--until-stdin-closes", action="store_true", help="stop when the parent is gone")
     options = parser.parse_args(argv)
-    os.environ["TZ"] = "UTC"  # before chDB is loaded: it is the server's time zone
+    os.environ["TZ"] = options.time_zone  # before chDB is loaded: it is the server's time zone
     time.tzset()
     password = secrets.token_urlsafe(24)
     try:
@@ -146,15 +151,24 @@ def _stop_when_stdin_closes() -> None:
 class EmbeddedServer:
     """A server in a child process that ends with its parent, however that one ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, time_zone: str = "UTC") -> None:
         self.folder = folder
+        self.time_zone = time_zone
         self.dsn = self.reader_dsn = ""
         self.pid = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-        command = [sys.executable, "-m", "recovery.embedded", str(self.folder), "--until-stdin-closes"]
+        command = [
+            sys.executable,
+            "-m",
+            "recovery.embedded",
+            str(self.folder),
+            "--time-zone",
+            self.time_zone,
+            "--until-stdin-closes",
+        ]
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 command,

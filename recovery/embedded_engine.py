@@ -72,6 +72,7 @@ class Engine:
         self._sessions_lock = threading.Lock()
         self._remembered = functools.lru_cache(maxsize=512)(self._parse)
         self._make_default_atomic()
+        self.time_zone = self._ask("SELECT timezone()", {})
 
     def _connect(self, user: str = "default") -> Any:
         connection: Any = chdb.connect(str(self._folder))  # type: ignore[no-untyped-call]

@@ -126,7 +126,7 @@ class Server:
             response = Response(f"{failed}\n", status=failed.status)
             response.headers["X-ClickHouse-Exception-Code"] = str(failed.code)
         response.headers["X-ClickHouse-Query-Id"] = query_id
-        response.headers["X-ClickHouse-Timezone"] = "UTC"
+        response.headers["X-ClickHouse-Timezone"] = self._engine.time_zone
         return response(environ, start_response)
 
     def _answer(self, request: Request, query_id: str) -> Response:

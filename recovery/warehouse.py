@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -23,7 +22,8 @@ from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError,
 from filelock import FileLock
 
 from recovery import statements
-from recovery.embedded import EmbeddedServer
+from recovery.dsn import Dsn as Dsn
+from recovery.dsn import serve as serve
 from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, UsageError
 from recovery.incident import Incident
 from recovery.statements import Column, Schema, Write
@@ -59,6 +59,7 @@ NEWER_WRITE_SETTINGS: Mapping[str, str | int] = {
     "deduplicate_insert_select": "disable",
 }
 READ_ONLY = 2
+NO_SUCH_DATABASE = 81
 # What has no place in a condition, as EXPLAIN AST shows it: it asks for more than the row (IN of a table as well), makes
 # several of one, gives names, waits, throws, or answers differently the next time.
 OUT_OF_A_ROW = re.compile(
@@ -67,8 +68,6 @@ OUT_OF_A_ROW = re.compile(
     r"|Function (global)?(not)?(null)?in \(children 1\)\n( +)ExpressionList \(children 2\)\n\5 \S.*\n(\5  .*\n)*\5 Identifier",
     re.IGNORECASE,
 )
-HOST = re.compile(r"[A-Za-z0-9_.-]+")
-IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?")
 # What the driver puts around the server's own words.
 DRIVERS_WORDS = re.compile(
     r"Received ClickHouse exception, .*?server response: |Code: \d+\. |DB::Exception: |\(for url \S+\)"
@@ -93,50 +92,6 @@ class Answer:
     @property
     def first(self) -> dict[str, Any]:
         return self.rows[0]
-
-
-@dataclass(frozen=True)
-class Dsn:
-    """A parsed DSN. clickhouse-connect does not understand clickhouses://, so the scheme is parsed here."""
-
-    host: str
-    port: int
-    user: str
-    password: str = field(repr=False)
-    secure: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """What is refused is not repeated: it may be a part of a password."""
-        try:
-            url = urlsplit(text)
-            port = url.port
-            host = url.hostname or ""
-            named = IPV6.fullmatch(host) or HOST.fullmatch(host.encode("idna").decode())
-        except ValueError:
-            raise UsageError(
-                "--clickhouse: not a DSN: its host or port cannot be read. Use clickhouse://user@host:8123, and "
-                "CLICKHOUSE_PASSWORD for the password."
-            ) from None
-        spelt_out = url.scheme in ("clickhouse", "clickhouses") and named and port != 0
-        if not spelt_out or url.query or url.fragment or "@" in url.path:
-            raise UsageError(
-                "--clickhouse: a DSN is clickhouse://user@host:8123, clickhouses://user@host:8443 (TLS), "
-                "chdb:///folder, or the word embedded."
-            )
-        secure = url.scheme == "clickhouses"
-        return cls(
-            host=host,
-            port=port or (8443 if secure else 8123),
-            user=unquote(url.username or "default"),
-            password=unquote(url.password or "") or os.environ.get("CLICKHOUSE_PASSWORD", ""),
-            secure=secure,
-        )
-
-    @property
-    def shown(self) -> str:
-        """The DSN without its password."""
-        return f"clickhouse{'s' if self.secure else ''}://{self.user}@{self.host}:{self.port}"
 
 
 class Warehouse:
@@ -398,27 +353,11 @@ class Warehouse:
                 send_receive_timeout=TIMEOUT_SECONDS, client_name="recovery",
             )  # fmt: skip
         except ClickHouseError as error:
+            if getattr(error, "code", None) == NO_SUCH_DATABASE:
+                table = self.incident.table
+                where = f"{self.incident.path}: table.database = {table.database!r}"
+                raise IncidentError([f"{where}: {self.dsn.shown} has no such database."]) from None
             raise _explained(error, "connect", self.dsn) from None
-
-
-def serve(dsn: str, folder: Path) -> tuple[str, EmbeddedServer | None]:
-    """The DSN to connect to; for `embedded` (in `folder`) and chdb:///path a server is started, to be stopped by the caller."""
-    if dsn != "embedded" and not dsn.startswith("chdb://"):
-        return dsn, None
-    server = EmbeddedServer(folder if dsn == "embedded" else _folder(dsn))
-    server.start()
-    return server.dsn, server
-
-
-def _folder(dsn: str) -> Path:
-    """The folder of chdb:///folder: never the one that the command happens to be called in, never the root of a disk."""
-    rest = dsn.removeprefix("chdb://")
-    folder = Path(unquote(rest)).resolve() if rest.startswith("/") and rest.isprintable() else Path()
-    if folder == folder.parent or not str(folder).isprintable() or "?" in rest or "#" in rest:
-        raise UsageError(
-            "--clickhouse: chdb:///folder names a folder from the root on, such as chdb:///data/clickhouse."
-        )
-    return folder
 
 
 def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -436,7 +375,9 @@ def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON can hold it."""
+    """A value as JSON can hold it; an instant as UTC has it, whatever the server's zone."""
+    if isinstance(value, datetime) and value.tzinfo:
+        value = value.astimezone(UTC).replace(tzinfo=None)
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, bytes):

@@ -51,7 +51,7 @@ class Audit:
     server: EmbeddedServer | None = None
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
-    dsn: str = ""
+    dsn: str = field(default="", repr=False)
     phases: list[str] = field(default_factory=list)
     shown_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     evidence: list[Line] = field(default_factory=list)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from checks.audit import Audit, Mode
+from checks.masking import Masking
 from recovery import incident as incidents
 from recovery import moment, options
 from recovery import warehouse as warehouses
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except RecoveryError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[AUDIT] = audit
+    config.pluginmanager.register(Masking(audit), "recovery-masking")
     config.add_cleanup(audit.close)
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"

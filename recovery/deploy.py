@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import stamina
 
+from recovery import secret
 from recovery.action import Plan, Unit
 from recovery.errors import ActionFailed, ServiceUnreachable
 from recovery.incident import Incident
@@ -47,7 +49,7 @@ def production(incident: Incident) -> Deployment | None:
                     timeout=TIMEOUT_SECONDS,
                 )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise ServiceUnreachable(f"Vercel at {service.url} cannot be reached: {error}.") from None
+        raise ServiceUnreachable(f"Vercel at {service.url} cannot be reached: {secret.masked(str(error))}.") from None
     if answer.status_code in (401, 403):
         raise ServiceUnreachable(f"Vercel at {service.url} refused the token; set VERCEL_TOKEN.")
     if answer.status_code != 200:
@@ -109,6 +111,11 @@ def _git(incident: Incident, *words: str) -> subprocess.CompletedProcess[str]:
         raise ServiceUnreachable(f"git {words[0]} in {repository} did not end within 300 s.") from None
 
 
+def _said(answer: subprocess.CompletedProcess[str]) -> str:
+    """What git said, without the login that a remote's address may have in it."""
+    return re.sub(r"://[^/@\s]+@", "://***@", secret.masked(answer.stderr)).strip()[:300]
+
+
 def updates_since(warehouse: Warehouse, since: datetime, now: datetime) -> Answer:
     """Runs of the incremental updater since a moment: succeeded, failed, last."""
     updater = warehouse.incident.services.updater
@@ -150,7 +157,7 @@ class Deploy:
         if unit.kind == "push":
             answer = _git(place.incident, "ls-remote", git.remote, f"refs/heads/{git.branch}")
             if answer.returncode:
-                raise ServiceUnreachable(f"the git remote {git.remote} cannot be read: {answer.stderr.strip()[:300]}")
+                raise ServiceUnreachable(f"the git remote {git.remote} cannot be read: {_said(answer)}")
             head = answer.stdout.split()[0] if answer.stdout.split() else ""
             return not missing_fixes(place.incident, head)
         live = production(place.incident)
@@ -167,7 +174,7 @@ class Deploy:
         if unit.kind == "push":
             answer = _git(place.incident, "push", git.remote, f"{git.fixes[-1]}:refs/heads/{git.branch}")
             if answer.returncode:
-                raise ActionFailed(f"git push was refused: {answer.stderr.strip()[:300]}")
+                raise ActionFailed(f"git push was refused: {_said(answer)}")
             return
         updater = place.incident.services.updater
         deadline = place.now() + timedelta(seconds=updater.wait_seconds)

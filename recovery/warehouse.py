@@ -21,7 +21,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from filelock import FileLock
 
-from recovery import statements
+from recovery import secret, statements
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
 from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, UsageError
@@ -388,7 +388,7 @@ def _plain(value: Any) -> Any:
 def _explained(error: ClickHouseError, name: str, dsn: Dsn) -> StatementFailed | ServerUnreachable:
     """A driver's error as one of ours: the first sentence of what the server said, without addresses or secrets."""
     code = getattr(error, "code", None) or 0
-    text = str(error).replace(dsn.password, "***") if dsn.password else str(error)
+    text = secret.masked(str(error), (dsn.password,), (dsn.user,))
     if isinstance(error, DatabaseError) and code not in (0, 516):
         return StatementFailed(f"{name}: ClickHouse answered with error {code}: {_first_sentence(text)}", code)
     if code == 516:

@@ -54,11 +54,11 @@ def connect(dsn: str, database: str = "default") -> Client:
 class Case:
     """One incident in a database of its own, and the commands that an engineer would type."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     database: str
     folder: Path
     incident: Path
-    env: dict[str, str]
+    env: dict[str, str] = field(repr=False)
     output: str = ""
     options: tuple[str, ...] = ()
     _client: Client | None = field(default=None, repr=False)

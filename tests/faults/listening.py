@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import re
 import threading
@@ -24,8 +25,9 @@ CONNECTING = ("SELECT version(), timezone()", "SELECT name, value, readonly FROM
 class Heard:
     """Each request as it came: its address, with the settings, and its body. The login is not among them."""
 
-    dsn: str
+    dsn: str = field(repr=False)
     requests: list[tuple[str, str]] = field(default_factory=list)
+    fails: str = ""  # a statement with this text in it is answered with an error that repeats the login
 
     @property
     def writing(self) -> list[str]:
@@ -41,9 +43,13 @@ class Heard:
         return found
 
 
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 @contextmanager
-def listening(dsn: str) -> Iterator[Heard]:
-    """A server in front of the one of `dsn`, with the same login."""
+def listening(dsn: str, *passwords: str) -> Iterator[Heard]:
+    """A server in front of the one of `dsn`, with the same login; `passwords` are taken for the right one."""
     there = Dsn.parse(dsn)
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,21 +59,32 @@ def listening(dsn: str) -> Iterator[Heard]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if urlsplit(self.path).path == "/":
                 heard.requests.append((self.path, body.decode("utf-8", "replace")))
+            login = self.headers.get("Authorization", "")
+            if heard.fails and heard.fails in body:
+                self._answer(
+                    500, [("X-ClickHouse-Exception-Code", "241")], f"Code: 241. DB::Exception: no, {login}".encode()
+                )
+                return
             connection = http.client.HTTPConnection(there.host, there.port, timeout=120)
             kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+            if any(login == _basic(there.user, password) for password in passwords):
+                kept["Authorization"] = _basic(there.user, there.password)
             connection.request(self.command, self.path, body or None, kept)
             answer = connection.getresponse()
             content = answer.read()
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
+            connection.close()
+            self._answer(answer.status, answer.getheaders(), content)
+
+        do_GET = do_POST = _pass_on
+
+        def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers:
                 if name.lower() not in ("transfer-encoding", "content-length", "connection", "date", "server"):
                     self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-            connection.close()
-
-        do_GET = do_POST = _pass_on
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

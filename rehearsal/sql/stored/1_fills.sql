@@ -7,4 +7,4 @@ SELECT
     tokens_delta, usdc_delta, source, is_self_fill, is_maker,
     1000 * (toUnixTimestamp(event_time) + 120 + cityHash64(tx_hash) % 480) AS _version
 FROM rehearsal.truth
-WHERE toDate(event_time) IN (SELECT day FROM rehearsal.days WHERE batch = {batch:UInt64}) AND class != 'late'
+WHERE toDate(event_time, 'UTC') IN (SELECT day FROM rehearsal.days WHERE batch = {batch:UInt64}) AND class != 'late'

@@ -61,6 +61,8 @@ def _open(folder: Path) -> Engine:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise EmbeddedError(f"{folder} cannot be written. {next_step}")
+        if not (folder / "metadata").exists() and any(folder.iterdir()):
+            raise EmbeddedError(f"{folder} holds other files than ClickHouse's. Give a new folder, or an empty one.")
         if holder := _in_use(folder):
             raise EmbeddedError(
                 f"{folder} is in use by another ClickHouse process ({holder}). "

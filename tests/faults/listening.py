@@ -60,7 +60,7 @@ def listening(dsn: str, *passwords: str) -> Iterator[Heard]:
             if urlsplit(self.path).path == "/":
                 heard.requests.append((self.path, body.decode("utf-8", "replace")))
             login = self.headers.get("Authorization", "")
-            if heard.fails and heard.fails in body:
+            if heard.fails and heard.fails.encode() in body:
                 self._answer(
                     500, [("X-ClickHouse-Exception-Code", "241")], f"Code: 241. DB::Exception: no, {login}".encode()
                 )

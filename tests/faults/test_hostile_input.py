@@ -282,6 +282,16 @@ def test_pytest_itself_refuses_a_hostile_file(
     refused(None, [f"--incident={written(tmp_path, hostile.FILES[name])}"])
 
 
+def test_a_folder_of_other_files_is_not_made_a_clickhouse(
+    target: tuple[Case, Heard], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a letter").touch()
+    assert rollback.main([*options(target), f"--clickhouse=chdb://{tmp_path}/letters"]) == 13
+    assert "holds other files than ClickHouse's" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "letters").iterdir()] == ["a letter"]
+
+
 @pytest.mark.parametrize("words", some(hostile.ROWS_AND_DAYS, 4), ids=shown)
 def test_a_hostile_option_of_the_rehearsal_is_refused(words: tuple[str, ...], refused: Refused) -> None:
     refused(rehearse, words)

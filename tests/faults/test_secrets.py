@@ -103,8 +103,9 @@ def guarded(broken: Case, tmp_path: Path, figures: Callable[..., None]) -> Itera
     case = broken.clone(tmp_path)
     known = {name: canary() for name in ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD")} | dict(broken.env)
     with listening(case.dsn, known["CLICKHOUSE_PASSWORD"], known["CLICKHOUSE_WRITER_PASSWORD"]) as heard:
-        yield Guarded(case, heard, known)
-    figures(SUBJECT, situations=1, leaks=0)
+        yield (held := Guarded(case, heard, known))
+    if heard.requests:
+        figures(SUBJECT, situations=1, leaks=len(held.leaks()))
 
 
 def test_the_search_finds_a_secret_a_piece_of_it_and_a_login(guarded: Guarded) -> None:
@@ -149,7 +150,7 @@ def test_a_statement_that_fails_with_the_login_in_its_words_shows_no_secret(
     guarded: Guarded, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     guarded.heard.fails = "'UTC') AS day"
-    assert guarded.run("phase3") == 3
+    assert guarded.run("phase3") == 3, guarded.case.output
     assert "error 241" in guarded.case.output
     guarded.heard.fails = "system.columns"
     monkeypatch.setenv("CLICKHOUSE_PASSWORD", guarded.known["CLICKHOUSE_PASSWORD"])
@@ -235,7 +236,8 @@ def pytest_runtest_logreport(report):
 @pytest.mark.parametrize("crash", list(CRASHES)[: rounds(1, len(CRASHES))])
 def test_a_crash_shows_its_locals_without_the_secrets(guarded: Guarded, crash: str) -> None:
     words = guarded.plugin("crash", CRASHES[crash])
-    assert guarded.run("phase2", "--execute", "--override-gate=drill", *words) in (3, 10, 12)
+    phase = ["phase1"] if "services" in crash else ["phase2", "--execute", "--override-gate=drill"]
+    assert guarded.run(*phase, *words) in (3, 10, 12)
     assert "RuntimeError" in guarded.case.output
     assert "***" in guarded.case.output
     assert guarded.leaks() == []
@@ -299,7 +301,7 @@ def test_no_secret_is_on_the_command_line_of_a_worker_or_of_a_plan(
     done = subprocess.run(command, cwd=PROJECT, input=asked, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     seen = (guarded.case.folder / "command lines").read_text()
-    assert {"preflight", "execnet"} <= set(re.findall(r"[\w-]+", seen))
+    assert {"preflight", "readline"} <= set(re.findall(r"[\w-]+", seen))
     assert LOGIN.findall(seen) == []
     assert guarded.leaks(done.stdout, done.stderr) == []
 
@@ -334,8 +336,9 @@ def test_a_rehearsal_has_no_secret_on_a_command_line_and_shows_none(
     assert done.returncode == 0, done.stdout + done.stderr
     texts = [done.stdout, done.stderr, (tmp_path / "command lines").read_text()]
     texts += [path.read_text() for path in kept.iterdir() if path.is_file()]
-    assert [LOGIN.findall(text) for text in texts if LOGIN.search(text)] == []
-    figures(SUBJECT, situations=1, leaks=0)
+    leaks = [found for text in texts for found in LOGIN.findall(text)]
+    figures(SUBJECT, situations=1, leaks=len(leaks))
+    assert leaks == []
 
 
 @pytest.mark.parametrize("password", ["pa#ss-canary", "pa/ss-canary", "pa?ss-canary", "12/ss-canary", "pa[ss-canary"])

@@ -118,18 +118,24 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
     else:
         place.tell(f"{action.name}: resuming what began at {begun['time']}; the server is looked at first.")
         _require_quiet(place, action, begun)
-    _snapshot_first(place, plan, begun)
+    taken = _snapshot_first(place, plan, begun)
     for number in range(len(plan.units)):
         _do_unit(action, place, plan, begun, number, held)
+    for worklist in {unit.values["worklist"] for unit in plan.units if "worklist" in unit.values}:
+        snapshot.drop_table(warehouse, worklist)  # its last statement may have been lost
     warehouse.forget()
     faults = action.verify(place, plan)
+    if taken and (fault := snapshot.fault(place, taken)):
+        faults.append(fault)
     if faults:
         ledger.append("failed", run=place.run, action=action.name, reason="; ".join(faults))
-        raise ActionFailed(f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(begun)}")
+        raise ActionFailed(
+            f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(place, begun)}"
+        )
     after = fingerprint.of_window(warehouse) if phase.after else ""
     ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"], after=after,
                   rows=sum(line["rows"] for line in _units(place, begun, "done")), plan=plan.record(),
-                  snapshot=begun["snapshot"])  # fmt: skip
+                  snapshot=taken["name"] if taken else None)  # fmt: skip
     return plan
 
 
@@ -165,7 +171,7 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
             raise
         raise ActionFailed(
             f"{action.name} stopped at {unit.label}, {number} of {len(plan.units)} units done: "
-            f"{reason.rstrip('.')}. Run it again to go on from there. {_undo(begun)}"
+            f"{reason.rstrip('.')}. Run it again to go on from there. {_undo(place, begun)}"
         ) from None
     if problem:
         place.tell(f"  {problem}; the server shows that it is done all the same")
@@ -253,13 +259,21 @@ def _label(place: Workplace, action: Action, begun: Line) -> str:
     return f"recovery-{place.incident.id}-{action.name}-{begun['attempt']}-"
 
 
-def _snapshot_first(place: Workplace, plan: Plan, begun: Line) -> None:
-    """Take the snapshot that `begun` names, unless the ledger says that it was taken before the first unit."""
-    lines = place.ledger.lines()
-    if begun["snapshot"] and not any(
-        line["kind"] == "snapshot" and line["name"] == begun["snapshot"] for line in lines
-    ):
-        snapshot.take(place, begun["snapshot"], plan.snapshot)
+def _snapshot_first(place: Workplace, plan: Plan, begun: Line) -> Line | None:
+    """The snapshot of `begun`, taken now unless the ledger says that it was taken before the first unit."""
+    base, lines = begun["snapshot"], place.ledger.lines()
+    if not base:
+        return None
+    if taken := snapshot.proven(lines, base):
+        return taken
+    fresh = lines[-1]["seq"] == begun["seq"]
+    try:
+        return snapshot.take(place, base if fresh else f"{base}_{uuid.uuid4().hex[:4]}", plan.snapshot, base=base)
+    except RecoveryError as error:
+        place.ledger.append("failed", run=place.run, action=plan.action, reason=str(error))
+        raise ActionFailed(
+            f"{plan.action}: the snapshot could not be taken: {str(error).rstrip('.')}. Nothing was changed; run it again"
+        ) from None
 
 
 def _begun(action: Action, lines: list[Line]) -> Line | None:
@@ -304,9 +318,8 @@ def _require_disk(place: Workplace, plan: Plan) -> None:
         )
 
 
-def _undo(begun: Line) -> str:
-    if not begun["snapshot"]:
+def _undo(place: Workplace, begun: Line) -> str:
+    taken = snapshot.proven(place.ledger.lines(), begun["snapshot"] or "")
+    if taken is None:
         return ""
-    return (
-        f"To take it back: python -m scripts.rollback --restore {begun['snapshot']} --execute, with this run's options"
-    )
+    return f"To take it back: python -m scripts.rollback --restore {taken['name']} --execute, with this run's options"

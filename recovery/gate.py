@@ -136,21 +136,26 @@ def _lost(fingerprint: str, since: int, steps: Sequence[Line], acting: str | Non
     """
     path = [fingerprint]
     open_action: Line | None = None
+    half_done: Line | None = None
     for line in steps:
         if line["seq"] < since:
             continue
         if line["kind"] == "started" and line["action"] == acting:
             open_action = line
+        elif line["kind"] == "started":
+            half_done = line
         elif line["kind"] == "done":
-            if line["action"] == acting:
-                open_action = None
+            open_action = None if line["action"] == acting else open_action
+            half_done = None if half_done and line["action"] == half_done["action"] else half_done
             if line["before"] == path[-1]:
                 path.append(line["after"])
         elif line["kind"] == "restored":
-            open_action = None
+            open_action = half_done = None
             if line["after"] not in path:
                 return "restored to an earlier state"
             path = path[: path.index(line["after"]) + 1]
     if path[-1] == now or (open_action is not None and open_action["before"] == path[-1]):
         return ""
+    if half_done is not None and half_done["before"] == path[-1]:
+        return f"left half-way by {half_done['action']}, which pytest -m {half_done['phase']} --execute ends,"
     return "written to, not by this suite,"

@@ -23,15 +23,19 @@ def name_of(place: Workplace, reason: str, attempt: str) -> str:
     return f"{place.incident.table.name}_before_{reason}_{place.now():%Y%m%d%H%M%S}_{attempt}"
 
 
-def take(place: Workplace, name: str, partitions: Sequence[str], *, beside_writers: bool = False) -> Line:
-    """Copy `partitions` into table `name` and prove that the copy equals its source; a half-made one is made anew.
+def take(
+    place: Workplace, name: str, partitions: Sequence[str], *, base: str = "", beside_writers: bool = False
+) -> Line:
+    """Copy `partitions` into table `name` and prove that the copy equals its source.
+
+    A name is used once: what a try that was given up still sends cannot reach the copy of a later one, whose `base` is the name
+    of the first.
 
     Days outside the window may become more meanwhile, where others go on writing to them; those of the window only when taken
     `beside_writers`. Raises ActionFailed where the copy is not as its source.
     """
     warehouse = place.warehouse
     place.tell(f"snapshot: {', '.join(partitions)} into {name}")
-    drop_table(warehouse, name)
     warehouse.forget()
     before = fingerprint.ask(warehouse).rows
     held = {row["partition_id"] for row in warehouse.ask_again("rows_of").rows}
@@ -42,7 +46,7 @@ def take(place: Workplace, name: str, partitions: Sequence[str], *, beside_write
     if not copy or not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
         raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
     return place.ledger.append(
-        "snapshot", run=place.run, name=name, partitions=sorted(held & set(partitions)),
+        "snapshot", run=place.run, name=name, base=base or name, partitions=sorted(held & set(partitions)),
         window=fingerprint.digest(row for row in copy if row["in_window"]),
         outside={row["day"]: [row["rows"], row["hash"]] for row in settled(place, copy) if not row["in_window"]},
         rows=sum(row["rows"] for row in copy), now=place.now().isoformat(),
@@ -67,6 +71,22 @@ def writes(warehouse: Warehouse, name: str, partitions: Sequence[str]) -> list[W
     names = {"snapshot": table_of(warehouse, name)}
     attached = [Write("snapshot_attach", {**names, "partition": partition_id(p)}, part="attach") for p in partitions]
     return [Write("snapshot_create", names, part="create"), *attached]
+
+
+def proven(lines: Sequence[Line], base: str) -> Line | None:
+    """The ledger's line of the snapshot that was taken by this name, or by another in a later try."""
+    return next((line for line in lines if line["kind"] == "snapshot" and line["base"] == base), None)
+
+
+def fault(place: Workplace, taken: Line) -> str | None:
+    """Why a snapshot is not what the ledger says any more, or None: without it nothing can be taken back."""
+    if not is_there(place.warehouse, taken):
+        return f"the snapshot {taken['name']} is gone"
+    rows = fingerprint.ask(place.warehouse, taken["name"]).rows
+    held, window = sum(row["rows"] for row in rows), fingerprint.digest(row for row in rows if row["in_window"])
+    return (
+        None if (held, window) == (taken["rows"], taken["window"]) else f"the snapshot {taken['name']} was written to"
+    )
 
 
 def is_there(warehouse: Warehouse, taken: Line) -> bool:

@@ -316,7 +316,7 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
     begun = started[-1]
     done = next((line for line in acted if line["kind"] == "done"), None)
     failed = next((line for line in reversed(acted) if line["kind"] == "failed"), None)
-    taken = [line for line in lines if line["kind"] == "snapshot" and line["name"] == begun["snapshot"]]
+    taken = [line for line in lines if line["kind"] == "snapshot" and line["base"] == begun["snapshot"]]
     since = [line for line in lines if begun["seq"] < line["seq"] <= until and line.get("action") == name]
     return _told(
         begun["plan"],
@@ -328,7 +328,7 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
         resumed=begun["run"] != acted[0]["run"],
         rows=done["rows"] if done else sum(line.get("rows", 0) for line in acted if line["kind"] == "unit"),
         reason=failed["reason"] if failed and not done else "",
-        snapshot=begun["snapshot"] or "",
+        snapshot=taken[-1]["name"] if taken else begun["snapshot"] or "",
         snapshot_rows=taken[-1]["rows"] if taken else None,
         before=begun["before"],
         after=done["after"] if done else "",

@@ -66,7 +66,14 @@ def run_of(name: str, fingerprint: str, *, run: str = "", now: datetime = NOW) -
 
 
 def started(action: str, before: str) -> Line:
-    return {"kind": "started", "run": f"run of {action}", "action": action, "before": before, "snapshot": None}
+    return {
+        "kind": "started",
+        "run": f"run of {action}",
+        "action": action,
+        "phase": "phase4",
+        "before": before,
+        "snapshot": None,
+    }
 
 
 def done(action: str, before: str, after: str) -> Line:
@@ -432,6 +439,16 @@ def test_somebody_elses_write_between_two_actions_of_ours_closes_the_gate(refuse
     assert refuse(lines, AFTER_3, state=CLEANED) != []
 
 
+def test_a_window_that_another_action_of_ours_left_half_way_is_told_from_one_that_somebody_wrote_to(
+    refuse: Refuse,
+) -> None:
+    (reason, *_) = refuse([*up_to_phase1(), started("deduplicate", BEFORE)], BACKFILL, state=FOREIGN)
+    assert reason == (
+        "the window was left half-way by deduplicate, which pytest -m phase4 --execute ends, since preflight was asked; "
+        "run pytest -m preflight"
+    )
+
+
 def test_one_check_that_saw_another_state_closes_the_gate(refuse: Refuse) -> None:
     lines = up_to_phase3()
     the(lines, "test_the_row_ratio_is_explained")["fingerprint"] = FOREIGN
@@ -524,10 +541,9 @@ def warehouse() -> Any:
     return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=ask)
 
 
-def place_after(action: str, **facts: Any) -> Any:
-    """A workplace whose ledger says that the action was done, with these figures in its plan."""
-    line = {"kind": "done", "action": action, "plan": {"facts": facts}}
-    return SimpleNamespace(ledger=SimpleNamespace(lines=lambda: [line]))
+def carried_out(action: str, **facts: Any) -> Line:
+    """The ledger's line of an action that was done, with these figures in its plan."""
+    return {"kind": "done", "action": action, "plan": {"facts": facts}}
 
 
 def ticked(phase: str, fingerprint: str, *records: Line) -> list[Line]:
@@ -588,11 +604,11 @@ def test_230_million_rows_are_no_go_where_the_plan_and_the_ledger_know_96(refuse
 
 def test_the_numbers_of_january_are_no_go_as_evidence_of_phase_4(refuse: Refuse) -> None:
     census = counted(("2026-01-17", CLEAN, 96 * MILLION, 175 * MILLION, 0, 0))
-    place = place_after(
+    line = carried_out(
         "deduplicate", window_rows_after=INCIDENT.plan.rows_after, window_rows_before=INCIDENT.plan.rows_before
     )
     ask = phase4_checks.test_rows_are_as_planned
-    found = logged("phase4", lambda e: ask(None, place, census, INCIDENT, e), ask.__name__, CLEANED)  # type: ignore[arg-type]
+    found = logged("phase4", lambda e: ask(None, line, census, INCIDENT, e), ask.__name__, CLEANED)  # type: ignore[arg-type]
     assert refuse(ticked("phase4", CLEANED, found), AFTER_4, state=CLEANED) == [
         "phase4: test_rows_are_as_planned is NO-GO: rows of the window 175,000,000, allowed 96,000,000; "
         "run pytest -m phase4"

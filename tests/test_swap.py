@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from unittest.mock import patch
+
 import pytest
 
+from recovery import plan
 from recovery.errors import GateClosed, StatementFailed
+from recovery.incident import load
+from recovery.warehouse import Warehouse
+from recovery.workplace import Workplace
 from scripts import rollback
 from tests.conftest import Case
 from tests.test_actions import FILLS, finish, gates_open, interrupted, options
@@ -111,3 +118,15 @@ def test_a_swap_is_taken_back_and_what_others_wrote_since_stays(swapping: Case) 
     assert (copies(swapping, "outside"), copies(swapping, "inside")) == (1, 1)
     swapping.command(f"ALTER TABLE {FILLS} DELETE WHERE fill_id IN ('outside', 'inside')")
     assert swapping.fingerprint() == before
+
+
+def test_the_plan_of_a_swap_is_shown_before_anything_is_built(swapping: Case) -> None:
+    incident = load(swapping.incident)
+    with Warehouse(incident, swapping.dsn) as warehouse, patch.dict(os.environ, swapping.env):
+        place = Workplace(incident, warehouse, swapping.ledger, "plan", lambda: swapping.now)
+        shown = {stage.plan.action: stage for stage in plan.stages(place)}
+    assert list(shown) == ["deploy", "build", "swap"]
+    statements = [statement.sql for step in shown["swap"].steps for statement in step.statements]
+    assert any("REPLACE PARTITION ID '202601' FROM" in sql for sql in statements)
+    assert not any("202602" in sql for sql in statements if "REPLACE PARTITION" in sql)
+    assert shown["build"].steps[0].undo == "none needed: the table is not touched"

@@ -276,7 +276,7 @@ def test_a_restore_that_is_interrupted_is_begun_again_and_loses_nothing(case: Ca
         f"FROM {FILLS} WHERE event_time >= '2026-02-02 05:00:00' LIMIT 3"
     )
     breaking = Interrupting(
-        load(case.incident), case.dsn, writable=True, statement="restore_insert", after=False, error=StatementFailed
+        load(case.incident), case.dsn, writable=True, statement="restore_remove", after=False, error=StatementFailed
     )
     for warehouse in (breaking, Warehouse(load(case.incident), case.dsn, writable=True)):
         with warehouse:

@@ -391,8 +391,8 @@ def test_many_reasons_are_cut_to_three_and_a_count(refuse: Refuse) -> None:
     lines = [line for line in up_to_phase3() if line.get("phases") != ["phase3"] or line["kind"] == "run"]
     reasons = refuse(lines)
     assert len(reasons) == 4
-    assert reasons[-1] == "phase3: 23 more checks are missing or NO-GO; run pytest -m phase3"
-    assert len(BY_NAME["phase3"].roster(INCIDENT)) == 26
+    assert reasons[-1] == "phase3: 24 more checks are missing or NO-GO; run pytest -m phase3"
+    assert len(BY_NAME["phase3"].roster(INCIDENT)) == 27
 
 
 def test_evidence_older_than_the_limit_closes_the_gate(refuse: Refuse) -> None:
@@ -538,7 +538,7 @@ def warehouse() -> Any:
     def ask(name: str, **_: Any) -> Answer:
         return Answer(name, "", {}, "q" * 36, "", "", 0.0, 0, 0, rows.get(name, []))
 
-    return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=ask)
+    return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=ask, ask_again=ask, words={"quarantine": "`q`"})
 
 
 def carried_out(action: str, **facts: Any) -> Line:
@@ -583,6 +583,7 @@ def test_the_numbers_of_january_are_no_go_as_evidence_of_phase_3(refuse: Refuse,
 
 def test_230_million_rows_are_no_go_where_the_plan_and_the_ledger_know_96(refuse: Refuse, warehouse: Any) -> None:
     baseline = {
+        "snapshot": "a_snapshot",
         "plan": {
             "facts": {
                 "window_identities_before": INCIDENT.plan.rows_after,
@@ -591,7 +592,7 @@ def test_230_million_rows_are_no_go_where_the_plan_and_the_ledger_know_96(refuse
                 "per_day": {},
                 "start_version": 1,
             }
-        }
+        },
     }
     census = counted(("2026-01-17", CLEAN, 230 * MILLION, 230 * MILLION, 0, 0))
     ask = phase3_checks.test_the_row_ratio_is_explained

@@ -177,7 +177,7 @@ ONE_FAULT = {
     "choice that is none": (
         'strategy = "delete"',
         'strategy = "truncate"',
-        "deduplicate.strategy = 'truncate' is wrong: Input should be 'delete' or 'optimize'.",
+        "deduplicate.strategy = 'truncate' is wrong: Input should be 'delete', 'optimize' or 'swap'.",
     ),
     "percentage over a hundred": (
         "recent_broken_percent = 0.1",
@@ -293,6 +293,7 @@ def test_an_empty_file_lacks_every_section(tmp_path: Path) -> None:
         "deduplicate",
         "gates",
         "limits",
+        "snapshots",
         "plan",
         "services",
     )

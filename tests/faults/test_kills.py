@@ -143,7 +143,7 @@ def _assert_the_truth(case: Case, truth: Truth, of: str, tally: Tally, figures: 
         units_done_twice=units_done_twice(case),
         refused_then_done=tally.refused,
         phases_asked_again=tally.asked_again,
-        worklists_left=len(tables(case, "%_superseded_%")),
+        worklists_left=len(tables(case, "%_worklist_%")),
         **{f"kills_of_{of.replace(' ', '_')}": tally.kills},
     )
     assert faults == []

@@ -86,7 +86,7 @@ def test_a_statement_whose_request_is_harmed_is_done_once_and_the_end_is_right(
             doubled=units_done_twice(case) + sum("twice" in fault for fault in faults),
         )
     figures("network", statements=f"{len(statements['phase2'])} + {len(statements['phase4'])}")
-    assert wrong == []
+    assert not wrong, "\n".join(wrong)
 
 
 def victims(statements: list[Request]) -> list[int]:

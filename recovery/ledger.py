@@ -111,6 +111,10 @@ class Ledger:
         if not self.path.exists():
             return 0
         content = self.path.read_bytes()
+        if not content.startswith(b"{") and content:
+            raise LedgerError(
+                f"{self.path} holds something else than a ledger; give another file. Nothing was written."
+            )
         torn = len(content) - (content.rfind(b"\n") + 1)
         if torn:
             with self.path.open("r+b") as file:

@@ -35,11 +35,11 @@ def _run(options: argparse.Namespace) -> int:
     with command.opened(options) as (place, _):
         taken = [line for line in place.ledger.lines() if line["kind"] == "snapshot"]
         held = [line for line in taken if snapshot.is_there(place.warehouse, line)]
-        if options.restore:
+        if options.restore is not None:
             _restore(place, _named(held, options.restore), options)
         elif options.empty_window:
             _empty_window(place, options)
-        elif options.drop:
+        elif options.drop is not None:
             _drop(place, _named(held, options.drop), options)
         else:
             _list(place, taken, held)

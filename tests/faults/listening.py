@@ -20,6 +20,8 @@ IN_FORM = re.compile(r'name="query"\r\n\r\n(.*?)\r\n--', re.DOTALL)
 # What the driver asks of itself, before it is told the settings.
 CONNECTING = ("SELECT version(), timezone()", "SELECT name, value, readonly FROM system.settings", "SELECT 1 AS check")
 
+OF_THE_HOP = ("host", "connection", "transfer-encoding", "content-length")
+
 
 @dataclass
 class Heard:
@@ -56,7 +58,7 @@ def listening(dsn: str, *passwords: str) -> Iterator[Heard]:
         protocol_version = "HTTP/1.1"
 
         def _pass_on(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self._body()
             if urlsplit(self.path).path == "/":
                 heard.requests.append((self.path, body.decode("utf-8", "replace")))
             login = self.headers.get("Authorization", "")
@@ -66,7 +68,7 @@ def listening(dsn: str, *passwords: str) -> Iterator[Heard]:
                 )
                 return
             connection = http.client.HTTPConnection(there.host, there.port, timeout=120)
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
+            kept = {name: value for name, value in self.headers.items() if name.lower() not in OF_THE_HOP}
             if any(login == _basic(there.user, password) for password in passwords):
                 kept["Authorization"] = _basic(there.user, there.password)
             connection.request(self.command, self.path, body or None, kept)
@@ -74,6 +76,16 @@ def listening(dsn: str, *passwords: str) -> Iterator[Heard]:
             content = answer.read()
             connection.close()
             self._answer(answer.status, answer.getheaders(), content)
+
+        def _body(self) -> bytes:
+            if "chunked" not in self.headers.get("Transfer-Encoding", ""):
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = b""
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
 
         do_GET = do_POST = _pass_on
 

@@ -85,7 +85,7 @@ def go_on(case: Case, tally: Tally, phases: str = WHOLE) -> None:
     pytest.fail(f"refused again and again: {case.output}")
 
 
-@pytest.mark.parametrize("seed", range(rounds(1, 18)))
+@pytest.mark.parametrize("seed", range(rounds(1, 16)))
 def test_a_run_that_is_killed_at_any_moment_is_followed_by_one_that_ends_right(
     broken: Case, tmp_path: Path, figures: Note, seed: int
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_run_that_is_killed_at_any_moment_is_followed_by_one_that_ends_right(
     _assert_the_truth(case, truth, "a run of pytest", tally, figures)
 
 
-@pytest.mark.parametrize("seed", range(rounds(1, 20)))
+@pytest.mark.parametrize("seed", range(rounds(1, 18)))
 def test_actions_that_are_killed_at_any_moment_are_resumed_and_end_right(
     broken: Case, tmp_path: Path, figures: Note, seed: int
 ) -> None:
@@ -209,7 +209,7 @@ def _server_kills() -> list[tuple[str, str, int]]:
         ("phase4", "pytest"),
         ("phase4", "action"),
     ]
-    return [(*every[number % len(every)], number) for number in range(rounds(1, 60))]
+    return [(*every[number % len(every)], number) for number in range(rounds(1, 52))]
 
 
 @pytest.mark.parametrize(("phase", "by", "seed"), _server_kills())

@@ -110,10 +110,8 @@ class Audit:
         facts = dict(report.user_properties)
         self._begin(list(facts.get("run_phases", self.phases)))
         outcome = "xfailed" if hasattr(report, "wasxfail") else str(report.outcome)
-        if "problem" in facts:
-            code, sentence, _ = facts["problem"]
-            self.problems.append((int(code), str(sentence)))
         if told := facts.get("problem", facts.get("crash")):
+            self.problems.append((int(told[0]), str(told[1])))
             problem = dict(zip(("code", "sentence", "reasons"), told, strict=True))
             for phase in facts["phases"]:
                 known = self.told.setdefault(phase, [])

@@ -97,7 +97,7 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     undoes = {
         line["action"]
         for line in place.ledger.lines()
-        if line["kind"] == "started" and (line["snapshot"] == taken["base"] or line["seq"] > taken["seq"])
+        if line["kind"] == "started" and (line["snapshot"] == snapshot.base_of(taken) or line["seq"] > taken["seq"])
     }
     return place.ledger.append(
         "restored", run=place.run, snapshot=name, before=before, after=after, kept=kept, inserted=planned.insert,

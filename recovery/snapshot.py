@@ -75,7 +75,12 @@ def writes(warehouse: Warehouse, name: str, partitions: Sequence[str]) -> list[W
 
 def proven(lines: Sequence[Line], base: str) -> Line | None:
     """The ledger's line of the snapshot that was taken by this name, or by another in a later try."""
-    return next((line for line in lines if line["kind"] == "snapshot" and line["base"] == base), None)
+    return next((line for line in lines if line["kind"] == "snapshot" and base_of(line) == base), None)
+
+
+def base_of(taken: Line) -> str:
+    """The name that the action gave the snapshot; ledgers from before a name was used once only have that."""
+    return str(taken.get("base", taken["name"]))
 
 
 def fault(place: Workplace, taken: Line) -> str | None:

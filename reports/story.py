@@ -316,7 +316,9 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
     begun = started[-1]
     done = next((line for line in acted if line["kind"] == "done"), None)
     failed = next((line for line in reversed(acted) if line["kind"] == "failed"), None)
-    taken = [line for line in lines if line["kind"] == "snapshot" and line["base"] == begun["snapshot"]]
+    taken = [
+        line for line in lines if line["kind"] == "snapshot" and line.get("base", line["name"]) == begun["snapshot"]
+    ]
     since = [line for line in lines if begun["seq"] < line["seq"] <= until and line.get("action") == name]
     return _told(
         begun["plan"],

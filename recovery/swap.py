@@ -36,10 +36,12 @@ class Build:
 
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse
-        done = last_done(self.name, place.ledger.lines())
+        counted, lines = census.Census.take(warehouse), place.ledger.lines()
+        done, swapped = last_done(self.name, lines), last_done(Swap.name, lines)
+        if done and swapped and swapped["seq"] > done["seq"] and not _bad_rows(counted):
+            return Plan(self.name, "the repaired partitions are in place; nothing to do", ())
         if done and not _faults_of_shadow(place, done):
             return Plan(self.name, "the shadow is built, and the window as it was then; nothing to do", ())
-        counted = census.Census.take(warehouse)
         per_day = counted.per_day(*census.WITH_RIGHT_ROW)
         rows, size = sum(per_day.values()), backfill.bytes_per_row(place)
         version = backfill.start_version(place)

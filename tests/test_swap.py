@@ -14,11 +14,28 @@ from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from scripts import rollback
 from tests.conftest import Case
+from tests.faults.conftest import rounds
 from tests.test_actions import FILLS, finish, gates_open, interrupted, options
 
 __all__ = ["gates_open"]
 
 CLEAN = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+
+# (phase, statement, whether it was executed)
+INTERRUPTED = [
+    ("phase2", "window_clear", True),
+    ("phase4", "swap_replace", False),
+    ("phase4", "swap_replace", True),
+    ("phase4", "late_insert", False),
+    ("phase4", "swap_catch_create", True),
+    ("phase2", "snapshot_attach", True),
+    ("phase2", "window_keep", False),
+    ("phase2", "backfill", False),
+    ("phase4", "optimize", False),
+    ("phase4", "swap_catch_drop", False),
+    ("phase4", "late_insert", True),
+    ("phase4", "quarantined_delete", False),
+]
 
 
 @pytest.fixture
@@ -56,23 +73,7 @@ def copies(case: Case, name: str) -> int:
     return int(case.value(f"SELECT count() FROM {FILLS} FINAL WHERE fill_id = '{name}'"))
 
 
-@pytest.mark.parametrize(
-    ("phase", "statement", "after"),
-    [
-        ("phase2", "snapshot_attach", True),
-        ("phase2", "window_keep", False),
-        ("phase2", "window_clear", True),
-        ("phase2", "backfill", False),
-        ("phase4", "optimize", False),
-        ("phase4", "swap_catch_create", True),
-        ("phase4", "swap_replace", False),
-        ("phase4", "swap_replace", True),
-        ("phase4", "swap_catch_drop", False),
-        ("phase4", "late_insert", False),
-        ("phase4", "late_insert", True),
-        ("phase4", "quarantined_delete", False),
-    ],
-)
+@pytest.mark.parametrize(("phase", "statement", "after"), INTERRUPTED[: rounds(5, len(INTERRUPTED))])
 @pytest.mark.usefixtures("gates_open")
 def test_a_swap_that_is_interrupted_goes_on_and_loses_nothing(
     swapping: Case, recovered: Case, phase: str, statement: str, after: bool

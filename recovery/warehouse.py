@@ -325,9 +325,10 @@ class Warehouse:
             result = self._reader.query(
                 sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
             )
+            read = result.result_rows
         except ClickHouseError as error:
             raise _explained(error, name, self.dsn) from None
-        rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in result.result_rows]
+        rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in read]
         return Answer(
             statement=name, sql=sql, parameters=_bound(parameters), query_id=label, server=self.dsn.shown,
             started=started.isoformat(), seconds=time.monotonic() - clock,

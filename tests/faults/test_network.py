@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.exceptions import StreamFailureError
+from clickhouse_connect.driver.query import QueryResult
 
+from recovery.errors import ServerUnreachable
+from recovery.incident import load
+from recovery.warehouse import Warehouse
 from tests.conftest import Case
 from tests.faults.conftest import FULL
 from tests.faults.proxy import DATA, Harm, Proxy, Request
@@ -123,3 +128,14 @@ def _faults_at_the_end(truth: Truth, case: Case, phase: str) -> list[str]:
     if phase == "phase2":
         return truth.faults_after_backfill(case)
     return truth.faults_after_deduplication(case, "deduplicate")
+
+
+def test_an_answer_that_breaks_off_is_a_server_out_of_reach(broken: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken_off(result: QueryResult) -> None:
+        raise StreamFailureError("Stream failed during read (connection closed by server)")
+
+    with Warehouse(load(broken.incident), broken.dsn) as warehouse:
+        _ = warehouse.words
+        monkeypatch.setattr(QueryResult, "result_rows", property(broken_off))
+        with pytest.raises(ServerUnreachable, match=r"cannot be reached \(rows_of\): Stream failed during read"):
+            warehouse.ask_again("rows_of")

@@ -13,7 +13,7 @@ SELECT
         rows_now = rows_before AND hash_now = hash_before AND broken_now = 0, 'clean',
         rows_now = rows_before AND hash_now = hash_before, if(right_rows > 0, 'uncorrected', 'orphan'),
         rows_before = 0 AND right_rows > 0 AND good_content = right_content, 'added',
-        rows_before = 0 AND last_version >= {since_version:UInt64}, 'new',
+        rows_before = 0, 'new',
         right_rows > 0 AND good_now = 1 AND good_content = right_content, 'corrected',
         NOT ours AND last_version >= {since_version:UInt64}, 'new',
         'changed') AS class

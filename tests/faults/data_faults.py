@@ -143,7 +143,6 @@ DATA_FAULTS: dict[str, Fault] = {
     "a foreign row blanked": replaced("'' AS condition_id", one(FOREIGN)),
     "a foreign row doubled": added("outcome_index + 1 AS outcome_index", FOREIGN),
     "a foreign row in the place of another": in_turn(added("'of_nobody' AS fill_id", FOREIGN), remove_one(FOREIGN)),
-    "a foreign row added that is older than the recovery": added("'of_nobody' AS fill_id", FOREIGN),
     "a foreign row outside the window removed": remove_one(FOREIGN_OUTSIDE),
     "a foreign row outside the window changed": replaced("usdc_delta + 1 AS usdc_delta", one(FOREIGN_OUTSIDE)),
     "an owned row that becomes foreign": replaced("'negrisk' AS source", one(CLEAN)),
@@ -179,6 +178,10 @@ LEGITIMATE: dict[str, tuple[Fault, str]] = {
     "a right row again with a later version": (
         insert("_version + 1 AS _version"),
         "the updater reads its last blocks again; rows of equal key are one row as soon as they merge",
+    ),
+    "a foreign row added that is older than the recovery": (
+        added("'of_nobody' AS fill_id", FOREIGN),
+        "an insert that was in flight when the snapshot was taken has an older version too, and is no fault",
     ),
     "a foreign row written by others since": (
         added(f"'of_nobody' AS fill_id, {NOW} AS _version", FOREIGN),

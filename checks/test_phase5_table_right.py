@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from recovery import census, fingerprint, snapshot
@@ -129,7 +127,7 @@ def test_everything_outside_the_window_is_untouched(
     if taken is None:
         evidence.expect("snapshots from before the backfill", 0, ">=", 1)
         return
-    youngest = (place.now() - timedelta(minutes=place.incident.gates.settle_minutes)).date().isoformat()
+    youngest = snapshot.youngest_day(place)
     then = {day: tuple(value) for day, value in taken["outside"].items() if day < youngest}
     changed = sorted(day for day in days.keys() | then.keys() if days.get(day) != then.get(day))
     evidence.show(examined=0, days=len(days), changed=changed)

@@ -60,16 +60,11 @@ class Backfill:
         return [Write("backfill", values=census.parameters(place.warehouse) | dict(unit.values))]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        for write in self.writes(place, unit):
-            place.warehouse.write(write.name, label=label, **write.values)
+        place.send(self.writes(place, unit), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)
-        return [
-            f"{counted.count(kind):,} identities are {kind}"
-            for kind in (census.MISSING, census.UNCORRECTED)
-            if counted.count(kind)
-        ]
+        return counted.told(census.MISSING, census.UNCORRECTED)
 
 
 def units(place: Workplace, since_version: int, rows: int) -> list[Unit]:

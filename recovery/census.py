@@ -62,6 +62,10 @@ class Census:
             and (subject is None or row["subject"] == subject)
         )
 
+    def told(self, *classes: str) -> list[str]:
+        """A phrase for each of these classes that has identities."""
+        return [f"{self.count(kind):,} identities are {kind}" for kind in classes if self.count(kind)]
+
     def examined(self, *classes: str, day: str) -> int:
         """Identities looked at for a day: its own; for a quiet day without any, those of the scan that found none."""
         return self.count(*classes, day=day) or (self.count() if day in self.quiet else 0)

@@ -60,8 +60,7 @@ class Clear:
         ]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        for write in self.writes(place, unit):
-            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+        place.send(self.writes(place, unit), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         left = sum(self.left(place, plan, unit) for unit in plan.units)

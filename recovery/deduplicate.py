@@ -95,7 +95,7 @@ class Deduplicate:
 
     def refusals(self, place: Workplace) -> list[str]:
         counted = census.Census.take(place.warehouse)
-        kinds = (
+        return counted.told(
             census.UNCORRECTED,
             census.MISSING,
             census.DIFFERENT,
@@ -103,7 +103,6 @@ class Deduplicate:
             census.UNEXPECTED,
             census.MIXED,
         )
-        return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         warehouse = place.warehouse
@@ -150,8 +149,7 @@ class Deduplicate:
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
             return
-        for write in writes:
-            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+        place.send(writes, label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)
@@ -206,11 +204,11 @@ def bytes_of(place: Workplace) -> dict[str, int]:
     return {row["partition_id"]: int(row["bytes"]) for row in parts}
 
 
-def parts_up_to(warehouse: Warehouse, partition: str, last_block: int) -> Answer:
-    """How many parts of a partition hold rows up to a block."""
-    table = warehouse.incident.table
+def parts_up_to(warehouse: Warehouse, partition: str, last_block: int, table: str | None = None) -> Answer:
+    """How many parts of a partition hold rows up to a block, in the broken table or in another of its database."""
+    broken = warehouse.incident.table
     return warehouse.ask_again(
-        "parts_up_to", database=table.database, table=table.name, partition=partition, last_block=last_block
+        "parts_up_to", database=broken.database, table=table or broken.name, partition=partition, last_block=last_block
     )
 
 

@@ -24,14 +24,13 @@ SHARE_ROWS = 10_000_000  # listed rows whose hashes one statement holds in memor
 
 @dataclass(frozen=True)
 class Difference:
-    """What a restore would change, in rows; `later` ones were written by others since and stay, `sample` shows some. `missing`
+    """What a restore would change, in rows; `later` ones were written by others since and stay. `missing`
     are rows to insert of identities that others did not write to."""
 
     insert: int
     remove: int
     later: int
     missing: int
-    sample: list[str]
 
 
 def difference(place: Workplace, taken: Line, *, take_back: bool) -> Difference:
@@ -40,9 +39,14 @@ def difference(place: Workplace, taken: Line, *, take_back: bool) -> Difference:
     counted = place.warehouse.ask_again("restore_count", **asked).rows
     rows = {row["side"]: int(row["rows"]) for row in counted}
     missing = sum(int(row["alone"]) for row in counted if row["side"] == "insert")
-    sample = place.warehouse.ask_again("restore_sample", **asked, limit=5).rows if rows.get("later") else []
-    listed = [", ".join(str(value) for value in row.values()) for row in sample]
-    return Difference(rows.get("insert", 0), rows.get("remove", 0), rows.get("later", 0), missing, listed)
+    return Difference(rows.get("insert", 0), rows.get("remove", 0), rows.get("later", 0), missing)
+
+
+def sample(place: Workplace, taken: Line, *, take_back: bool, limit: int = 5) -> list[str]:
+    """Some of the rows that others wrote since, as text."""
+    asked = {"names": _names(place, taken), **_values(place, take_back)}
+    rows = place.warehouse.ask_again("restore_sample", **asked, limit=limit).rows
+    return [", ".join(str(value) for value in row.values()) for row in rows]
 
 
 def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
@@ -61,7 +65,7 @@ def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
 
 def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     warehouse, name = place.warehouse, taken["name"]
-    if not snapshot.is_there(warehouse, taken):
+    if not snapshot.is_there(warehouse, name):
         raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
     warehouse.forget()
     before = fingerprint.of_window(warehouse)
@@ -144,7 +148,7 @@ def _names(place: Workplace, taken: Line) -> dict[str, str]:
     """The snapshot, and the one that the table was last restored from, as far as the server still has it."""
     last = next((line for line in reversed(place.ledger.lines()) if line["kind"] in ("restored", "done")), None)
     earlier = last["snapshot"] if last and last["kind"] == "restored" else taken["name"]
-    if not snapshot.is_there(place.warehouse, {"name": earlier}):
+    if not snapshot.is_there(place.warehouse, earlier):
         earlier = taken["name"]
     return {
         "snapshot": snapshot.table_of(place.warehouse, taken["name"]),

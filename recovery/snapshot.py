@@ -85,7 +85,7 @@ def base_of(taken: Line) -> str:
 
 def fault(place: Workplace, taken: Line) -> str | None:
     """Why a snapshot is not what the ledger says any more, or None: without it nothing can be taken back."""
-    if not is_there(place.warehouse, taken):
+    if not is_there(place.warehouse, taken["name"]):
         return f"the snapshot {taken['name']} is gone"
     rows = fingerprint.ask(place.warehouse, taken["name"]).rows
     held, window = sum(row["rows"] for row in rows), fingerprint.digest(row for row in rows if row["in_window"])
@@ -94,9 +94,9 @@ def fault(place: Workplace, taken: Line) -> str | None:
     )
 
 
-def is_there(warehouse: Warehouse, taken: Line) -> bool:
-    """Whether the server still has the snapshot."""
-    return bool(warehouse.ask_again("table", database=warehouse.incident.table.database, table=taken["name"]).rows)
+def is_there(warehouse: Warehouse, name: str) -> bool:
+    """Whether the server has a table of the suite's own, such as a snapshot."""
+    return bool(warehouse.ask_again("table", database=warehouse.incident.table.database, table=name).rows)
 
 
 def give_up(place: Workplace, taken: Line) -> Line:
@@ -113,8 +113,14 @@ def give_up(place: Workplace, taken: Line) -> Line:
 
 def settled(place: Workplace, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Fingerprint rows of the window and of days that the live writer no longer touches."""
+    youngest = youngest_day(place)
+    return [row for row in rows if row["in_window"] or row["day"] < youngest]
+
+
+def youngest_day(place: Workplace) -> str:
+    """The first day that the live writer may still touch."""
     youngest: date = (place.now() - timedelta(minutes=place.incident.gates.settle_minutes)).date()
-    return [row for row in rows if row["in_window"] or row["day"] < youngest.isoformat()]
+    return youngest.isoformat()
 
 
 def partition_id(text: str) -> str:

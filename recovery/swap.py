@@ -16,7 +16,7 @@ from typing import Any
 
 from recovery import backfill, census, fingerprint, snapshot
 from recovery.action import Plan, Unit, last_done
-from recovery.deduplicate import Deduplicate, bytes_of, last_blocks
+from recovery.deduplicate import Deduplicate, bytes_of, last_blocks, parts_up_to
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
 from recovery.statements import Write, quote
@@ -24,6 +24,7 @@ from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 
 SHARE_ROWS = 10_000_000  # rows whose hashes one statement holds in memory
+LAST_BLOCK = 2**63 - 1
 PATIENCE_SECONDS = 120  # for inserts of others that began before a partition is replaced
 UNDO = "restore the snapshot"
 DROPPED = "none needed: the table is not touched"
@@ -74,7 +75,6 @@ class Build:
                 "rows_before": counted.count(of="rows"),
                 "window_rows_before": backfill.window_rows(counted),
                 "window_identities_before": backfill.window_identities(counted),
-                "bytes": sum(held.get(partition, 0) for partition in partitions),
             },
         )
 
@@ -82,12 +82,12 @@ class Build:
         return []
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
-        if not _is_there(place.warehouse, unit.values["shadow"]):
+        if not snapshot.is_there(place.warehouse, unit.values["shadow"]):
             return max(1, unit.rows)
         at, values = _at_shadow(place, unit), _values(place, unit)
         if unit.kind == "insert":
             return int(at.ask_again("backfill_left", **values).first["left"])
-        if _is_there(place.warehouse, unit.values["worklist"]):  # made first and dropped last
+        if snapshot.is_there(place.warehouse, unit.values["worklist"]):  # made first and dropped last
             return 1
         return int(at.ask_again("window_left", **values).first["left"])
 
@@ -111,8 +111,7 @@ class Build:
         ]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        for write in self.writes(place, unit):
-            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+        place.send(self.writes(place, unit), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"])))
@@ -196,15 +195,15 @@ class Swap:
             return Deduplicate().left(place, plan, unit)
         warehouse, names, values = place.warehouse, _names(place, unit), _values(place, unit)
         if unit.kind == "clean":
-            return sum(_is_there(warehouse, name) for name in _own_tables(place, unit))
+            return sum(snapshot.is_there(warehouse, name) for name in _own_tables(place, unit))
         if unit.kind == "merge":
             parts = _parts(place, unit)
             return int(parts["parts"] > 1 or parts["with_hidden_rows"] > 0)
         if unit.kind == "replace":
             return int(warehouse.ask_again("swap_in_place", names=names, **values).first["there"] == 0)
         if unit.kind == "release":
-            return int(_is_there(warehouse, _name(unit, "catch")))
-        if not _is_there(warehouse, _name(unit, "aside")):
+            return int(snapshot.is_there(warehouse, _name(unit, "catch")))
+        if not snapshot.is_there(warehouse, _name(unit, "aside")):
             raise ActionFailed(f"{_name(unit, 'aside')} is gone, so what came meanwhile cannot be told. {unit.undo}")
         return int(warehouse.ask_again("late_left", names=names, **values).first["left"])
 
@@ -231,7 +230,9 @@ class Swap:
             case "clean":
                 tables = _own_tables(place, unit)
                 owned = [
-                    quote(place.incident.table.database, name) for name in tables if _is_there(place.warehouse, name)
+                    quote(place.incident.table.database, name)
+                    for name in tables
+                    if snapshot.is_there(place.warehouse, name)
                 ]
                 return [Write("drop_table", {"own_table": name}, part=f"-{n}") for n, name in enumerate(owned)]
         raise ValueError(f"no such unit: {unit.kind}")
@@ -245,7 +246,7 @@ class Swap:
                 _until_inserts_ended(place)
             if write.name == "swap_replace":
                 _require_one_part(place, unit)
-            place.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
+            place.send([write], label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)
@@ -265,13 +266,13 @@ def candidate(warehouse: Warehouse, lines: Sequence[Line], phase: str) -> Wareho
         return warehouse
     shadow = built["plan"]["facts"]["shadow"]
     in_place = swapped is not None and swapped["seq"] > built["seq"]
-    return warehouse if in_place or not _is_there(warehouse, shadow) else warehouse.at(shadow)
+    return warehouse if in_place or not snapshot.is_there(warehouse, shadow) else warehouse.at(shadow)
 
 
 def _faults_of_shadow(place: Workplace, built: Line) -> list[str]:
     """Why the shadow must not replace the table: it is gone, not right, or the window is not as it was when it was built."""
     shadow = built["plan"]["facts"]["shadow"]
-    if not _is_there(place.warehouse, shadow):
+    if not snapshot.is_there(place.warehouse, shadow):
         return [f"the shadow {shadow} is not there any more; run pytest -m phase2 --execute"]
     if fingerprint.of_window(place.warehouse) != built["after"]:
         return ["the window was written to since the shadow was built; run pytest -m phase2 --execute"]
@@ -279,11 +280,10 @@ def _faults_of_shadow(place: Workplace, built: Line) -> list[str]:
 
 
 def _bad_rows(counted: census.Census) -> list[str]:
-    kinds = (
+    return counted.told(
         census.MISSING, census.UNCORRECTED, census.CORRECTED, census.OUTVERSIONED, census.DIFFERENT, census.UNEXPECTED,
         census.MIXED,
     )  # fmt: skip
-    return [f"{counted.count(kind):,} identities are {kind}" for kind in kinds if counted.count(kind)]
 
 
 def _require_one_part(place: Workplace, unit: Unit) -> None:
@@ -316,10 +316,7 @@ def _partitions(place: Workplace) -> tuple[str, ...]:
 
 
 def _parts(place: Workplace, unit: Unit) -> dict[str, Any]:
-    database = place.incident.table.database
-    return place.warehouse.ask_again(
-        "swap_parts", database=database, table=unit.values["shadow"], partition=unit.values["partition"]
-    ).first
+    return parts_up_to(place.warehouse, unit.values["partition"], LAST_BLOCK, unit.values["shadow"]).first
 
 
 def _name(unit: Unit, what: str) -> str:
@@ -349,7 +346,3 @@ def _values(place: Workplace, unit: Unit) -> dict[str, Any]:
 
 def _at_shadow(place: Workplace, unit: Unit) -> Warehouse:
     return place.warehouse.at(unit.values["shadow"])
-
-
-def _is_there(warehouse: Warehouse, name: str) -> bool:
-    return snapshot.is_there(warehouse, {"name": name})

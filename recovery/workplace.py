@@ -6,12 +6,13 @@ import getpass
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from recovery.incident import Incident
 from recovery.ledger import Ledger
+from recovery.statements import Write
 from recovery.warehouse import Warehouse
 
 
@@ -26,6 +27,11 @@ class Workplace:
     now: Callable[[], datetime]
     sleep: Callable[[float], None] = time.sleep
     tell: Callable[[str], None] = print
+
+    def send(self, writes: Sequence[Write], label: str) -> None:
+        """Execute statements in order; the query id of each begins with `label`."""
+        for write in writes:
+            self.warehouse.write(write.name, label=f"{label}{write.part}", names=write.names, **write.values)
 
 
 def who() -> str:

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     with command.opened(options) as (place, _):
         taken = [line for line in place.ledger.lines() if line["kind"] == "snapshot"]
-        held = [line for line in taken if snapshot.is_there(place.warehouse, line)]
+        held = [line for line in taken if snapshot.is_there(place.warehouse, line["name"])]
         if options.restore is not None:
             _restore(place, _named(held, options.restore), options)
         elif options.empty_window:
@@ -76,7 +76,7 @@ def _restore(place: Workplace, taken: Line, options: argparse.Namespace) -> None
         f"{taken['name']}, taken {taken['now'][:19]} UTC: {change.insert:,} rows of the window to put back, "
         f"{change.remove:,} to remove, {change.later:,} that others wrote since and that stay"
     )
-    for row in change.sample:
+    for row in restore.sample(place, taken, take_back=take_back) if change.later else []:
         print(f"  stays: {row}")
     if not options.execute:
         print("Rows outside the window are not touched. Pass --execute to do it.")

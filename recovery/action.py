@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from recovery import fingerprint, gate, interrupts, lock, mirror, snapshot, throttle, writer
+from recovery import fingerprint, gate, snapshot, throttle, writer
+from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
 from recovery.ledger import Line
 from recovery.lock import Lock
@@ -81,11 +82,7 @@ def run(action: Action, phase: Phase, place: Workplace, *, override: str | None 
     Raises GateClosed when the evidence does not allow it or another runner acts, ActionFailed when it stopped; the ledger
     says where.
     """
-    with (
-        interrupts.terminate_as_interrupt(),
-        lock.held(place.warehouse, action.name, who()) as held,
-        mirror.following(place.warehouse, place.ledger, action.name),
-    ):
+    with alone(place, action.name) as held:
         return _run(action, phase, place, held, override)
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recovery import fingerprint, interrupts, lock, mirror, snapshot
+from recovery import fingerprint, snapshot
+from recovery.alone import alone
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
 from recovery.warehouse import Warehouse
@@ -55,11 +56,7 @@ def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
     Rows outside the window are never touched. Interrupted, it is begun again: the state before it is kept in a snapshot too.
     Raises GateClosed when another runner acts, ActionFailed when the end is not as it should be.
     """
-    with (
-        interrupts.terminate_as_interrupt(),
-        lock.held(place.warehouse, "restore", who()),
-        mirror.following(place.warehouse, place.ledger, "restore"),
-    ):
+    with alone(place, "restore"):
         return _restore(place, taken, take_back)
 
 

@@ -135,27 +135,24 @@ def _lost(fingerprint: str, since: int, steps: Sequence[Line], acting: str | Non
     leads back to a state that was left, never on to one that the evidence has not seen.
     """
     path = [fingerprint]
-    open_action: Line | None = None
-    half_done: Line | None = None
+    begun: dict[str, Line] = {}  # actions that have no end yet
     for line in steps:
         if line["seq"] < since:
             continue
-        if line["kind"] == "started" and line["action"] == acting:
-            open_action = line
-        elif line["kind"] == "started":
-            half_done = line
+        if line["kind"] == "started":
+            begun[line["action"]] = line
         elif line["kind"] == "done":
-            open_action = None if line["action"] == acting else open_action
-            half_done = None if half_done and line["action"] == half_done["action"] else half_done
+            begun.pop(line["action"], None)
             if line["before"] == path[-1]:
                 path.append(line["after"])
         elif line["kind"] == "restored":
-            open_action = half_done = None
+            begun.clear()
             if line["after"] not in path:
                 return "restored to an earlier state"
             path = path[: path.index(line["after"]) + 1]
-    if path[-1] == now or (open_action is not None and open_action["before"] == path[-1]):
+    half_done = {name: line for name, line in begun.items() if line["before"] == path[-1]}
+    if path[-1] == now or acting in half_done:
         return ""
-    if half_done is not None and half_done["before"] == path[-1]:
-        return f"left half-way by {half_done['action']}, which pytest -m {half_done['phase']} --execute ends,"
+    for name, line in half_done.items():
+        return f"left half-way by {name}, which pytest -m {line['phase']} --execute ends,"
     return "written to, not by this suite,"

@@ -46,7 +46,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.listeners: list[Callable[[], None]] = []  # told after each line
+        self.listeners: list[Callable[[Line], None]] = []  # told each line once it is written
         self._lock = FileLock(f"{path}.lock")
 
     def append(self, kind: str, **facts: Any) -> Line:
@@ -62,7 +62,7 @@ class Ledger:
             except OSError as error:
                 raise LedgerError(f"The ledger {self.path} cannot be written: {error}. Nothing was done.") from None
         for listener in self.listeners:
-            listener()
+            listener(line)
         return line
 
     def lines(self) -> list[Line]:

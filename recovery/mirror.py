@@ -45,13 +45,17 @@ class Mirror:
             return f"{self.ledger.path} differs from the server's {MIRROR} in line {last['seq'] + 1:,} or before"
         return None
 
-    def send(self) -> None:
-        """Send the lines that the mirror lacks. The file must hold what the mirror has."""
+    def send(self, newest: Line | None = None) -> None:
+        """Send the lines that the mirror lacks. The file must hold what the mirror has, and is only read again where more than
+        the `newest` line is lacking."""
         if self._sent < 0:
             self.warehouse.write("ledger_create", label="recovery-ledger-create")
             last = self.last()
             self._sent = last["seq"] if last else -1
-        lines = [line for line in self.ledger.lines() if line["seq"] > self._sent]
+        if newest and newest["seq"] == self._sent + 1:
+            lines = [newest]
+        else:
+            lines = [line for line in self.ledger.lines() if line["seq"] > self._sent]
         if lines:
             rows = [
                 (self.warehouse.incident.id, line["seq"], datetime.fromisoformat(line["time"]), line["kind"], line["sha"],
@@ -80,9 +84,9 @@ def following(warehouse: Warehouse, ledger: Ledger, action: str) -> Iterator[Non
         raise GateClosed(action, [f"the ledger is behind: {fault}; fetch it with python -m scripts.ledger fetch"])
     mirror.send()
 
-    def send() -> None:
+    def send(line: Line) -> None:
         try:
-            mirror.send()
+            mirror.send(line)
         except RecoveryError:
             return
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from recovery import fingerprint, lock, mirror, statements
+from recovery import fingerprint, statements
+from recovery.alone import alone
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
 from recovery.statements import Write
@@ -101,10 +102,7 @@ def is_there(warehouse: Warehouse, name: str) -> bool:
 
 def give_up(place: Workplace, taken: Line) -> Line:
     """Drop a snapshot for good; raises GateClosed when another runner acts."""
-    with (
-        lock.held(place.warehouse, "drop of a snapshot", who()),
-        mirror.following(place.warehouse, place.ledger, "drop"),
-    ):
+    with alone(place, "drop of a snapshot"):
         drop_table(place.warehouse, taken["name"])
         return place.ledger.append(
             "dropped", run=place.run, snapshot=taken["name"], who=who(), now=place.now().isoformat()

@@ -154,5 +154,7 @@ def _lost(fingerprint: str, since: int, steps: Sequence[Line], acting: str | Non
     if path[-1] == now or acting in half_done:
         return ""
     for name, line in half_done.items():
-        return f"left half-way by {name}, which pytest -m {line['phase']} --execute ends,"
+        phase = line.get("phase")
+        how = f"pytest -m {phase} --execute" if phase in BY_NAME else "its command, run again,"
+        return f"left half-way by {name}, which {how} ends,"
     return "written to, not by this suite,"

@@ -449,6 +449,15 @@ def test_a_window_that_another_action_of_ours_left_half_way_is_told_from_one_tha
     )
 
 
+@pytest.mark.parametrize("phase", [{"phase": "option2"}, {}])
+def test_an_action_of_no_phase_that_is_half_done_is_named_without_a_pytest_command(refuse: Refuse, phase: Line) -> None:
+    begun_only = {key: value for key, value in started("clear", BEFORE).items() if key != "phase"} | phase
+    (reason, *_) = refuse([*up_to_phase1(), begun_only], BACKFILL, state=FOREIGN)
+    assert reason.startswith(
+        "the window was left half-way by clear, which its command, run again, ends, since preflight"
+    )
+
+
 def test_one_check_that_saw_another_state_closes_the_gate(refuse: Refuse) -> None:
     lines = up_to_phase3()
     the(lines, "test_the_row_ratio_is_explained")["fingerprint"] = FOREIGN

@@ -6,223 +6,43 @@ import difflib
 import hashlib
 import re
 import tomllib
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from recovery.errors import IncidentError
+from recovery.sections import (
+    QUOTED,
+    Backfill,
+    Board,
+    Deduplicate,
+    Gates,
+    Head,
+    Limits,
+    Monitoring,
+    Name,
+    Plan,
+    Positions,
+    Section,
+    Services,
+    Snapshots,
+    Source,
+    Table,
+    Validation,
+    Window,
+    closed,
+)
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MAX_BYTES = 100_000
 # A dotted key on which tomllib would work for minutes.
 TOO_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
-QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
 COMMENT_OR_QUOTED = re.compile(rf"--[^\n]*|#[ !][^\n]*|/\*.*?\*/|{QUOTED.pattern}", re.DOTALL)
 
 
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError("a plain name is expected: letters, digits and _ only, no SQL")
-    return value
-
-
-def _expression(value: str) -> str:
-    bare = QUOTED.sub("''", value)
-    if not bare.strip() or not bare.isascii() or any(mark in bare for mark in (";", "--", "/*", "#", "{", "$")):
-        raise ValueError("one SQL condition on the table's columns is expected, without ; or comments")
-    if not _closed(bare.replace("''", "")):
-        raise ValueError("one SQL condition is expected, with each bracket and quote closed in it")
-    return value
-
-
-def _closed(bare: str) -> bool:
-    """Whether a condition stays within the brackets that are put around it: "a) OR (b" would leave them."""
-    depth = 0
-    for character in bare:
-        depth += (character in "([") - (character in ")]")
-        if depth < 0 or character in "'\"`":
-            return False
-    return depth == 0
-
-
-def _utc(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a time with its zone is expected, such as 2030-12-31T00:00:00Z")
-    if not 1970 < value.year < 2106:
-        raise ValueError("a time from 1971 to 2105 is expected, which is what ClickHouse's DateTime holds")
-    if value.microsecond:
-        raise ValueError("whole seconds are expected")
-    return value.astimezone(UTC)
-
-
-def _day(value: date) -> date:
-    if not 1970 < value.year < 2106:
-        raise ValueError("a day from 1971 to 2105 is expected, which is what ClickHouse's DateTime holds")
-    return value
-
-
-def _distinct(values: list[Any]) -> list[Any]:
-    seen: set[Any] = set()
-    for value in values:
-        if value in seen:
-            raise ValueError(f"each value once is expected, and {value} is there twice")
-        seen.add(value)
-    return values
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Expression = Annotated[str, AfterValidator(_expression)]
-Instant = Annotated[datetime, AfterValidator(_utc)]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Positive = Annotated[int, Field(ge=1, le=10**12)]
-Duration = Annotated[int, Field(ge=1, le=10**6)]
-Distinct = AfterValidator(_distinct)
-PartitionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=200)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Head(_Part):
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=100)]
-    title: Text
-
-
-class Table(_Part):
-    """The broken table. `owned` and `broken` are SQL conditions on its columns."""
-
-    database: Name
-    name: Name
-    identity: Annotated[list[Name], Field(min_length=1), Distinct]
-    version: Name
-    time: Name
-    subject: Name
-    owned: Expression
-    broken: Expression
-    repaired: Annotated[list[Name], Field(min_length=1), Distinct]
-    partitions: Annotated[list[PartitionId], Field(min_length=1), Distinct]
-    quarantine: Name
-
-
-class Window(_Part):
-    """The damaged time, half-open, in UTC, and who and what is looked at by name. `quiet_days` of it may be empty."""
-
-    start: Instant
-    end: Instant
-    clean_days: Annotated[list[Annotated[date, AfterValidator(_day)]], Field(min_length=1), Distinct]
-    quiet_days: Annotated[list[Annotated[date, AfterValidator(_day)]], Distinct] = []
-    test_subjects: Annotated[list[Text], Distinct] = []
-    test_start: Instant
-    test_end: Instant
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.start >= self.end:
-            raise ValueError(f"start {self.start:%Y-%m-%dT%H:%M:%SZ} must be before end {self.end:%Y-%m-%dT%H:%M:%SZ}")
-        if not self.start <= self.test_start < self.test_end <= self.end:
-            raise ValueError("test_start must be before test_end, both inside the window")
-        return self
-
-
-class Source(_Part):
-    table: Name
-    key: Name
-    group: Name
-    time: Name
-
-
-class Backfill(_Part):
-    """`accepted_views` names the materialized views that may get the backfilled rows a second time."""
-
-    mode: Literal["missing", "full"]
-    unit_rows: Positive
-    accepted_views: Annotated[list[Text], Distinct] = []
-
-
-class Deduplicate(_Part):
-    """`strategy` "swap" repairs a shadow of the partitions and replaces them by it; the others repair in place."""
-
-    strategy: Literal["delete", "optimize", "swap"]
-    orphans: Literal["quarantine", "keep"]
-    max_parts: Positive
-
-
-class Gates(_Part):
-    """The thresholds; percentages are of 100, times as the name says."""
-
-    recent_minutes: Duration
-    recent_broken_percent: Percent
-    remaining_broken_percent: Percent
-    orphan_percent: Percent
-    evidence_hours: Duration
-    settle_minutes: Annotated[int, Field(ge=0, le=10**6)]
-    free_disk_factor: Annotated[float, Field(ge=0, le=10**6)]
-    merge_seconds: Positive
-
-
-class Limits(_Part):
-    """An action pauses while the server is over these, for `pause_seconds` at most. `panic_file` lies beside the incident
-    file: while it is there, no action goes on."""
-
-    running_queries: Positive
-    running_merges: Positive
-    parts_in_partition: Positive
-    free_disk_percent: Percent
-    pause_seconds: Duration
-    poll_seconds: Annotated[float, Field(gt=0)]
-    panic_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
-
-
-class Snapshots(_Part):
-    """Snapshots older than `keep_days` are due to be dropped; none is dropped but by a command that names it."""
-
-    keep_days: Duration
-
-
-class Plan(_Part):
-    """What the people who wrote the plan expected, to be shown beside what is measured."""
-
-    rows_before: Positive
-    rows_after: Positive
-    row_ratio: Annotated[float, Field(gt=0, le=10**6)]
-
-
-class Vercel(_Part):
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-    project: Text
-
-
-class Git(_Part):
-    repository: Text
-    remote: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
-    branch: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$")]
-    fixes: Annotated[list[Annotated[str, Field(pattern=r"^[0-9a-f]{7,40}$")]], Field(min_length=1)]
-
-
-class Crons(_Part):
-    url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
-
-
-class Updater(_Part):
-    table: Name
-    cron: Text
-    wait_seconds: Duration
-    poll_seconds: Annotated[float, Field(gt=0, le=10**6)]
-
-
-class Services(_Part):
-    vercel: Vercel
-    git: Git
-    crons: Crons
-    updater: Updater
-
-
-class _File(_Part):
+class _File(Section):
     incident: Head
     table: Table
     window: Window
@@ -234,12 +54,28 @@ class _File(_Part):
     snapshots: Snapshots
     plan: Plan
     services: Services
+    positions: Positions | None = None
+    boards: dict[Name, Board] = Field(default_factory=dict)
+    validation: Validation | None = None
+    monitoring: Monitoring | None = None
 
     @model_validator(mode="after")
     def _quarantine_apart(self) -> Self:
         """Orphans that were moved onto the table they are removed from would be lost."""
         if self.table.quarantine in (self.table.name, self.source.table, self.services.updater.table):
             raise ValueError(f"table.quarantine = {self.table.quarantine!r}: a table of its own is expected")
+        return self
+
+    @model_validator(mode="after")
+    def _later_phases_have_what_they_need(self) -> Self:
+        """Phase 6 rebuilds the positions, phase 7 the boards from them, phase 8 compares both with others' figures."""
+        if self.boards and not (self.positions and self.services.crons):
+            raise ValueError("boards: they need the sections positions and services.crons")
+        if self.validation and not (self.positions and self.services.data_api):
+            raise ValueError("validation: it needs the sections positions and services.data_api")
+        used = (self.table.name, self.table.quarantine, self.source.table)
+        if self.positions and self.positions.table in used:
+            raise ValueError(f"positions.table = {self.positions.table!r}: a table of its own is expected")
         return self
 
 
@@ -257,7 +93,11 @@ class Incident(_File):
     def digest(self) -> str:
         """SHA-256 of the TOML and of the statements it is used with: evidence is bound to it."""
         sha = hashlib.sha256()
-        for path in (self.path, self.path.with_suffix(".sql"), *sorted((Path(__file__).parent / "sql").glob("*.sql"))):
+        for path in (
+            self.path,
+            self.path.with_suffix(".sql"),
+            *sorted((Path(__file__).parent / "sql").glob("**/*.sql")),
+        ):
             content = path.read_bytes()
             sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
@@ -308,7 +148,7 @@ def _statement(path: Path) -> str:
     bare = COMMENT_OR_QUOTED.sub(lambda found: "" if found[0][0] in "-/#" else "''", text).replace("''", "")
     if not bare.strip():
         raise IncidentError([f"{path}: empty; the SELECT of the right rows is expected in it."])
-    if not re.match(r"[\s(]*(SELECT|WITH)\b", bare, re.IGNORECASE) or ";" in bare or not _closed(bare):
+    if not re.match(r"[\s(]*(SELECT|WITH)\b", bare, re.IGNORECASE) or ";" in bare or not closed(bare):
         raise IncidentError(
             [f"{path}: one SELECT is expected in it, with each bracket and quote closed, and nothing else."]
         )
@@ -367,8 +207,13 @@ def _shown(value: Any) -> str:
 def _known_keys(location: list[str]) -> list[str]:
     model: type[BaseModel] = _File
     for part in location:
-        annotation = model.model_fields[part].annotation
-        assert isinstance(annotation, type)
-        assert issubclass(annotation, BaseModel)
-        model = annotation
+        if part in model.model_fields:
+            model = section_of(model.model_fields[part].annotation) or model
     return list(model.model_fields)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section that a key holds, one or several of them or none; None where it holds a plain value."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := section_of(part))), None)

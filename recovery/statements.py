@@ -17,7 +17,8 @@ from string import Template
 from typing import Any, Self
 
 from recovery.errors import IncidentError
-from recovery.incident import NAME, Incident
+from recovery.incident import Incident
+from recovery.sections import NAME
 
 PLAIN = re.compile(r"(Replicated|Shared)?MergeTree")  # the engines that know no FINAL, for they keep all rows
 MIRROR = "recovery_ledger"  # the table that mirrors the ledgers of a database's incidents

@@ -30,6 +30,7 @@ from rehearsal.writer import Writer
 
 PROJECT = Path(__file__).parent.parent
 JANUARY = PROJECT / "incidents" / "2026-01-empty-condition-ids.toml"
+CONTENT = tomllib.loads(JANUARY.read_text("utf-8"))
 ROWS = 6_000
 COPIED = (
     "pm_trader_events_v3",
@@ -178,7 +179,8 @@ def rehearsed_services(services: Services) -> dict[str, Any]:
             "branch": services.branch,
             "fixes": services.fixes,
         },
-        "crons": {"url": services.url},
+        "crons": CONTENT["services"]["crons"] | {"url": services.url, "wait_seconds": 20, "poll_seconds": 0.2},
+        "data_api": CONTENT["services"]["data_api"] | {"url": services.url},
     }
 
 

@@ -8,7 +8,10 @@ from datetime import datetime, timedelta
 
 from clickhouse_connect.driver.client import Client
 
+from rehearsal import boards, positions
 from rehearsal.scenario import SCENARIO, ask, execute, folder
+
+LAST_REFRESH = timedelta(hours=1)
 
 
 def generate(
@@ -19,7 +22,7 @@ def generate(
     history_days: int = 16,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> None:
-    """Make the tables, the incident and its truth in the client's database, which must not have them yet.
+    """Make the tables, the incident with its positions and boards, and the truth; the client's database must not have them yet.
 
     `rows` is the number of CLOB fills of a whole month; `history_days` of it are made before the window.
     """
@@ -35,6 +38,9 @@ def generate(
             execute(client, name, batch=batch, **given)
     for name in folder("end"):
         execute(client, name, **given)
+    positions.make_as_production_had_them(client)
+    for cron in SCENARIO["boards"]:
+        boards.refresh(client, cron, SCENARIO["clock"] - LAST_REFRESH)
     progress("done", len(batches) * len(steps), len(batches) * len(steps))
 
 

@@ -1,5 +1,5 @@
 -- Plans the conditions: old ones, new ones of each day until the writer was fixed, some that are never mapped,
--- and some of each day since, which are mapped the day after.
+-- some of each day since, which are mapped the day after, and some that were settled before the month.
 INSERT INTO rehearsal.pools
 SELECT 'old', {month:Date} - 31, greatest(40, intDiv({rows:UInt64}, 400)), toDateTime({month:Date} - 31, 'UTC')
 UNION ALL
@@ -10,3 +10,5 @@ SELECT 'orphan', toDate({window_start:DateTime('UTC')}), greatest(5, intDiv({row
 UNION ALL
 SELECT 'late', day, greatest(3, intDiv({rows:UInt64}, 100000)), toDateTime(day + 1, 'UTC') + INTERVAL 5 HOUR
 FROM rehearsal.days WHERE day >= toDate({fixed_at:DateTime('UTC')})
+UNION ALL
+SELECT 'settled', {month:Date} - 31, greatest(5, intDiv({rows:UInt64}, 2000)), toDateTime({month:Date} - 31, 'UTC')

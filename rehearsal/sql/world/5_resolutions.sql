@@ -1,4 +1,5 @@
--- How conditions ended, in January and February: six of ten resolved, some open, some deleted, some without a row.
+-- How conditions ended, in January and February, the settled ones in the month before: six of ten resolved, some open,
+-- some deleted, some without a row.
 INSERT INTO pm_condition_resolutions
 SELECT
     condition_id,
@@ -10,8 +11,9 @@ SELECT
 FROM
 (
     SELECT *, cityHash64(condition_id, 'resolution') AS h,
-           toDateTime(greatest(created, {month:Date}), 'UTC') AS since,
-           since + toIntervalSecond(cityHash64(condition_id, 'end') % dateDiff('second', since, {clock:DateTime('UTC')})) AS ended
+           toDateTime(if(kind = 'settled', created, greatest(created, {month:Date})), 'UTC') AS since,
+           if(kind = 'settled', toDateTime({month:Date}, 'UTC'), {clock:DateTime('UTC')}) AS until,
+           since + toIntervalSecond(cityHash64(condition_id, 'end') % dateDiff('second', since, until)) AS ended
     FROM rehearsal.conditions
 )
 WHERE h % 100 < 70

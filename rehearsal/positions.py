@@ -1,0 +1,94 @@
+"""The positions: as production had them, as they must be in the end, and the one compared with the other."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from clickhouse_connect.driver.client import Client
+
+from rehearsal.scenario import ask, execute
+
+PART = 1_000_000  # fills of the truth that are looked at together
+
+
+@dataclass(frozen=True)
+class Months:
+    """The months of resolution that a recovery rebuilds, half-open, in UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The table of positions against what it must hold, in rows; `outside` counts those of other months that changed."""
+
+    right: int
+    lost: int = 0
+    different: int = 0
+    extra: int = 0
+    doubled: int = 0
+    outside: int = 0
+    samples: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def perfect(self) -> bool:
+        return self.right > 0 and self.lost + self.different + self.extra + self.doubled + self.outside == 0
+
+
+def make_as_production_had_them(client: Client) -> None:
+    """Fill the application's table from the stored fills, by the old rules; and keep a copy of it."""
+    for part in _parts(client):
+        execute(client, "positions/legacy", **part)
+    execute(client, "positions/settled")
+    execute(client, "positions/before")
+
+
+def make_as_they_must_be(
+    client: Client, months: Months, *, cutoff: datetime, window_start: datetime, window_end: datetime
+) -> None:
+    """Fill rehearsal.positions from the truth: fills before `cutoff`, those outside the window that were missed left out."""
+    given = {
+        "cutoff": cutoff,
+        "window_start": window_start,
+        "window_end": window_end,
+        "resolved_from": months.start,
+        "resolved_until": months.end,
+    }
+    execute(client, "positions/clear")
+    for part in _parts(client):
+        for step in ("ranges_clear", "ranges", "true"):
+            execute(client, f"positions/{step}", **given, **part)
+    execute(client, "positions/untouched", **given)
+
+
+def sizes(client: Client) -> dict[str, tuple[int, int, int]]:
+    """Conditions, lots and shorts by month of what rehearsal.positions holds; a month is such as 2026-01."""
+    return {month: (conditions, lots, shorts) for month, conditions, lots, shorts in ask(client, "positions/sizes")}
+
+
+def compare_positions(client: Client, months: Months, *, database: str, table: str) -> Positions:
+    """Compare the table with rehearsal.positions, which is made before."""
+    counts: Counter[str] = Counter()
+    samples: dict[str, list[str]] = defaultdict(list)
+    given = {
+        "database": database,
+        "table": table,
+        "resolved_from": months.start,
+        "resolved_until": months.end,
+    }
+    for part in _parts(client):
+        for finding, rows, examples in ask(client, "positions/compare", **given, **part):
+            counts[finding] += rows
+            samples[finding] = [*samples[finding], *examples][:5]
+    return Positions(right=ask(client, "positions/count")[0][0], samples=dict(samples), **counts)
+
+
+def _parts(client: Client) -> Iterator[dict[str, int]]:
+    """Enough parts that none needs much memory."""
+    parts = ask(client, "positions/fills")[0][0] // PART + 1
+    for part in range(parts):
+        yield {"part": part, "parts": parts}

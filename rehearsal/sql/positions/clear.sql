@@ -1,0 +1,2 @@
+-- Nothing is known yet of what the table of positions must hold.
+TRUNCATE TABLE rehearsal.positions

@@ -1,0 +1,2 @@
+-- How many fills the truth holds, to work in parts.
+SELECT count() FROM rehearsal.truth

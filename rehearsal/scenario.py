@@ -40,5 +40,11 @@ def ask(client: Client, name: str, **given: Any) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in client.query(sql, parameters=parameters(sql, given)).result_rows]
 
 
+def ask_named(client: Client, name: str, **given: Any) -> list[dict[str, Any]]:
+    """The same, each row by the names of its columns."""
+    sql = statement(name)
+    return [dict(row) for row in client.query(sql, parameters=parameters(sql, given)).named_results()]
+
+
 def _plain(value: Any) -> Any:
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value

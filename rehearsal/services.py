@@ -1,4 +1,4 @@
-"""The services around the tables, on loopback: Vercel's API, the application's git remote, and its crons."""
+"""The services around the tables, on loopback: Vercel's API, the application's git remote and jobs, the data API."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from clickhouse_connect.driver.client import Client
 
+from rehearsal.application import Answer, Application, is_job
 from rehearsal.clock import Clock
-from rehearsal.scenario import SCENARIO, execute, statement
+from rehearsal.data_api import ENDPOINTS, DataApi
+from rehearsal.scenario import SCENARIO, statement
 
 BUILD = timedelta(seconds=1.5)
 BRANCH = "main"
@@ -49,7 +52,10 @@ class Deployment:
 
 
 class Services:
-    """The application as the recovery sees it. A push to the remote is noticed whenever somebody looks."""
+    """The application and the data API as the recovery sees them. A push to the remote is noticed whenever somebody looks.
+
+    `faults` and `started` are those of application.py, by job; `api_faults` and `asked` those of data_api.py.
+    """
 
     remote = "origin"
     branch = BRANCH
@@ -63,15 +69,17 @@ class Services:
         self.fixes: list[str] = []
         self.url = ""
         self._bare = folder / "app.git"
-        self._connect = connect
+        self.application = Application(connect, clock)
+        self.faults, self.started = self.application.faults, self.application.started
+        self.data_api = DataApi(connect)
+        self.api_faults, self.asked = self.data_api.faults, self.data_api.asked
         self._deploy_fix = deploy_fix
         self._deployments: list[Deployment] = []
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         self._make_application()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
@@ -80,6 +88,7 @@ class Services:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.application.closing.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -100,13 +109,6 @@ class Services:
         serving = next(deployment for deployment in self.deployments() if now >= deployment.ready)
         command = ["git", "-C", str(self._bare), "merge-base", "--is-ancestor", self.fixes[-1], serving.sha]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-    def run_cron(self, name: str) -> None:
-        client = self._connect()
-        try:
-            execute(client, "cron_run", cron=name, now=self.clock.now(), duration_ms=40)
-        finally:
-            client.close()
 
     def _make_application(self) -> None:
         """An application with one deployed commit and three fixes that are committed but not pushed."""
@@ -153,6 +155,15 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, env=env, capture_output=True, check=True, text=True).stdout.strip()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of callers who did not wait for their answer; the terminal belongs to the recovery."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def _handler(services: Services) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -160,31 +171,37 @@ def _handler(services: Services) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-            if url.path != "/v6/deployments":
-                self._answer(404, {"error": {"code": "not_found", "message": "Not found"}})
+            if url.path in ENDPOINTS:
+                self._answer(services.data_api.answer(url.path, query))
+            elif url.path != "/v6/deployments":
+                self._refuse(404, "not_found", "Not found")
             elif self.headers["Authorization"] != f"Bearer {services.token}":
-                self._answer(403, {"error": {"code": "forbidden", "message": "Not authorized", "invalidToken": True}})
+                self._refuse(403, "forbidden", "Not authorized", invalidToken=True)
             elif query.get("projectId") != SCENARIO["project"]:
-                self._answer(404, {"error": {"code": "not_found", "message": "Project not found"}})
+                self._refuse(404, "not_found", "Project not found")
             else:
-                self._answer(200, _deployments(services, query))
+                self._answer(Answer(200, _deployments(services, query)))
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"] or 0))
             prefix, _, name = urlsplit(self.path).path.rpartition("/")
             if self.headers["Authorization"] != f"Bearer {services.secret}":
-                self._answer(401, {"success": False, "error": "Unauthorized"})
-            elif prefix != "/api/cron" or name not in SCENARIO["boards"]:
-                self._answer(404, {"success": False, "error": "Not found"})
+                self._answer(Answer(401, {"success": False, "error": "Unauthorized"}))
+            elif prefix != "/api/cron" or not is_job(name):
+                self._answer(Answer(404, {"success": False, "error": "Not found"}))
             else:
-                services.run_cron(name)
-                self._answer(200, {"success": True, "cron": name})
+                self._answer(services.application.run(name))
 
-        def _answer(self, status: int, content: dict[str, Any]) -> None:
-            body = json.dumps(content).encode()
-            self.send_response(status)
+        def _refuse(self, status: int, code: str, message: str, **more: Any) -> None:
+            self._answer(Answer(status, {"error": {"code": code, "message": message} | more}))
+
+        def _answer(self, answer: Answer) -> None:
+            body = json.dumps(answer.content).encode()
+            self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
+            for name, value in answer.headers:
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

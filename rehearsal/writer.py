@@ -67,7 +67,9 @@ class Writer:
             "transactions": SCENARIO["live_transactions"],
             "unmapped": int(fixed or self._mode != "follow"),
             "cron": SCENARIO["updater"],
+            "status": "success",
             "duration_ms": 900,
+            "error": "",
         }
         updater = "writer_fixed" if fixed else "writer_buggy"
         for name in [*folder("live"), *folder("trades"), updater, "end/1_watermark", "cron_run"]:

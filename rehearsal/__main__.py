@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,15 +28,19 @@ from rich.table import Column, Table
 
 from recovery.embedded import EmbeddedServer
 from recovery.errors import RecoveryError
-from recovery.incident import load
+from recovery.incident import Incident, load
+from recovery.ledger import Ledger
+from recovery.phases import BY_NAME
+from rehearsal.boards import Boards, compare_boards
 from rehearsal.clock import Clock
 from rehearsal.generate import Comparison, compare, generate, truth_counts
+from rehearsal.positions import Months, Positions, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
 from rehearsal.writer import MODES, Writer
 
 ROOT = Path(__file__).resolve().parent.parent
-PHASES = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+PHASES = tuple(BY_NAME)
 BEFORE = "generate"
 LINES_SHOWN = 60
 
@@ -94,7 +98,12 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def rehearse(chosen: argparse.Namespace, console: Console) -> int:
     if not chosen.incident.is_file():
         raise RehearsalError(f"no incident file at {chosen.incident}; name one with --incident")
-    load(chosen.incident)
+    phases = phases_of(load(chosen.incident))
+    asked = (
+        phases[: sum(PHASES.index(phase) <= PHASES.index(chosen.until) for phase in phases)]
+        if chosen.until in PHASES
+        else []
+    )
     with ExitStack() as stack:
         folder = _folder(chosen.keep, stack)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
@@ -105,27 +114,39 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 
         clock = Clock(SCENARIO["clock"])
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
-        incident = write_incident(chosen.incident, folder / "incidents", services)
+        scale = scale_of(client, load(chosen.incident), chosen.rows)
+        incident = write_incident(chosen.incident, folder / "incidents", services, scale)
         writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
         writer.start()
         try:
-            runs = _run_phases(chosen.until, server.dsn, incident, folder, services, console)
+            runs = _run_phases(asked, server.dsn, incident, folder, services, console)
         finally:
             writer.stop()
 
-        comparison = _compare(client, incident)
+        end = _compare(client, load(incident), folder / "ledger.jsonl", [run.phase for run in runs])
         client.close()
         console.print(_phase_table(runs))
         for report in dict.fromkeys(run.report for run in runs[-1:]):
             console.print(f"Report: {report}", soft_wrap=True)
-        _show(comparison, console)
+        _show(end.fills, console)
+        if end.positions:
+            _show_positions(end.positions, console)
+        if end.boards:
+            _show_boards(end.boards, console)
         if chosen.keep:
-            _how_to_go_on(chosen.until, folder, incident, clock, console)
+            following = next((phase for phase in phases if phase not in asked), phases[-1])
+            _how_to_go_on(following, folder, incident, clock, console)
         went = all(run.exit_code == 0 and run.verdict == "GO" for run in runs)
-        if chosen.until != PHASES[-1]:
+        if asked != phases:
             console.print(f"Stopped after {chosen.until}: the recovery is not finished.")
             return 0 if went else 1
-        return 0 if went and len(runs) == len(PHASES) and comparison.perfect else 1
+        return 0 if went and len(runs) == len(phases) and end.perfect else 1
+
+
+def phases_of(incident: Incident) -> list[str]:
+    """The phases that have something to ask, and for which the incident file has what they need."""
+    needs = {"phase6": incident.positions, "phase7": incident.boards, "phase8": incident.validation}
+    return [name for name, phase in BY_NAME.items() if phase.checks and needs.get(name, True)]
 
 
 def _folder(keep: Path | None, stack: ExitStack) -> Path:
@@ -154,8 +175,21 @@ def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None
     console.print("Generated: " + ", ".join(f"{fills:,} {name}" for name, fills in counts.items()))
 
 
-def write_incident(original: Path, folder: Path, services: Services) -> Path:
-    """A copy of the incident file, and of the statements beside it, with the rehearsal's services."""
+def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
+    """What of the section positions depends on how much there is: several units, and half and double of the truth."""
+    if not incident.positions:
+        return {}
+    _make_right_positions(client, incident, SCENARIO["clock"])
+    found = sizes(client)
+    expected = {}
+    for month in incident.positions.sizes:
+        conditions, longs, shorts = ([n // 2, n * 2] for n in found.get(month, (0, 0, 0)))
+        expected[month] = {"conditions": conditions, "longs": longs, "shorts": shorts}
+    return {"fills_per_unit": max(10_000, rows // 4), "sizes": expected}
+
+
+def write_incident(original: Path, folder: Path, services: Services, scale: Mapping[str, Any] | None = None) -> Path:
+    """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
     service = content["services"]
     service["vercel"] |= {"url": services.url, "project": SCENARIO["project"]}
@@ -165,8 +199,13 @@ def write_incident(original: Path, folder: Path, services: Services) -> Path:
         "branch": services.branch,
         "fixes": services.fixes,
     }
-    service["crons"] |= {"url": services.url}
     service["updater"] |= {"cron": SCENARIO["updater"]}
+    if "crons" in service:
+        service["crons"] |= {"url": services.url, "wait_seconds": 120, "poll_seconds": 0.5}
+    if "data_api" in service:
+        service["data_api"] |= {"url": services.url}
+    if scale:
+        content["positions"] |= scale
     folder.mkdir()
     for beside in original.parent.glob(f"{original.stem}*.sql"):
         (folder / beside.name).write_bytes(beside.read_bytes())
@@ -176,7 +215,7 @@ def write_incident(original: Path, folder: Path, services: Services) -> Path:
 
 
 def _run_phases(
-    until: str, dsn: str, incident: Path, folder: Path, services: Services, console: Console
+    phases: Sequence[str], dsn: str, incident: Path, folder: Path, services: Services, console: Console
 ) -> list[PhaseRun]:
     """Run the suite phase by phase, up to the first that fails."""
     runs: list[PhaseRun] = []
@@ -184,7 +223,7 @@ def _run_phases(
     given = urlsplit(dsn)
     server = given._replace(netloc=f"{given.username}@{given.hostname}:{given.port}")
     env = os.environ | secrets | {"CLICKHOUSE_PASSWORD": given.password or ""}
-    for phase in PHASES[: PHASES.index(until) + 1] if until in PHASES else ():
+    for phase in phases:
         command = [
             sys.executable,
             "-m",
@@ -222,16 +261,50 @@ def _from_ledger(ledger: Path, phase: str, exit_code: int) -> PhaseRun:
     )
 
 
-def _compare(client: Any, incident: Path) -> Comparison:
-    content = tomllib.loads(incident.read_text("utf-8"))
-    return compare(
+@dataclass(frozen=True)
+class End:
+    """The end against the truth; positions and boards where the recovery came to them."""
+
+    fills: Comparison
+    positions: Positions | None
+    boards: Boards | None
+
+    @property
+    def perfect(self) -> bool:
+        return all(part.perfect for part in (self.fills, self.positions, self.boards) if part)
+
+
+def _compare(client: Any, incident: Incident, ledger: Path, ran: Sequence[str]) -> End:
+    table, rebuilt = incident.table, cutoff_of(ledger)
+    fills = compare(
         client,
-        database=content["table"]["database"],
-        table=content["table"]["name"],
-        quarantine=content["table"]["quarantine"],
-        window_start=content["window"]["start"],
-        window_end=content["window"]["end"],
+        database=table.database,
+        table=table.name,
+        quarantine=table.quarantine,
+        window_start=incident.window.start,
+        window_end=incident.window.end,
     )
+    if not (incident.positions and rebuilt):
+        return End(fills, None, None)
+    _make_right_positions(client, incident, rebuilt)
+    found = compare_positions(client, _months(incident), database=table.database, table=incident.positions.table)
+    return End(fills, found, compare_boards(client, database=table.database) if "phase7" in ran else None)
+
+
+def cutoff_of(ledger: Path) -> datetime | None:
+    """Up to when the last rebuild of the positions counted fills; None where there was no rebuild."""
+    done = [line for line in Ledger(ledger).lines() if line["kind"] == "done" and line["action"] == "rebuild"]
+    return datetime.fromisoformat(done[-1]["plan"]["facts"]["cutoff"]) if done else None
+
+
+def _make_right_positions(client: Any, incident: Incident, cutoff: datetime) -> None:
+    window = incident.window
+    make_as_they_must_be(client, _months(incident), cutoff=cutoff, window_start=window.start, window_end=window.end)
+
+
+def _months(incident: Incident) -> Months:
+    assert incident.positions
+    return Months.of(incident.positions.start, incident.positions.end)
 
 
 def _phase_table(runs: list[PhaseRun]) -> Table:
@@ -264,6 +337,25 @@ def _show(found: Comparison, console: Console) -> None:
     )
 
 
+def _show_positions(found: Positions, console: Console) -> None:
+    console.print(
+        f"{found.different:,} positions different, {found.lost:,} lost, {found.extra:,} extra, {found.doubled:,} doubled, "
+        f"{found.outside:,} changed in months that are not rebuilt, of {found.right:,}."
+    )
+    _show_samples(found.samples, console)
+
+
+def _show_boards(found: Boards, console: Console) -> None:
+    console.print(f"{found.different:,} rows of boards different, of {found.rows:,}.")
+    _show_samples(found.samples, console)
+
+
+def _show_samples(samples: Mapping[str, list[str]], console: Console) -> None:
+    for finding, examples in samples.items():
+        for example in examples:
+            console.print(f"  {finding}: {example}", markup=False, highlight=False, soft_wrap=True)
+
+
 MEANINGS = {
     "lost": "lost",
     "different": "different",
@@ -278,8 +370,7 @@ MEANINGS = {
 }
 
 
-def _how_to_go_on(until: str, folder: Path, incident: Path, clock: Clock, console: Console) -> None:
-    following = PHASES[min(PHASES.index(until) + 1, len(PHASES) - 1)] if until in PHASES else PHASES[0]
+def _how_to_go_on(following: str, folder: Path, incident: Path, clock: Clock, console: Console) -> None:
     options = [f"--incident={incident}", f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(clock.now())}"]
     commands = [
         ["python", "-m", "recovery.embedded", str(folder / "clickhouse")],

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
 from clickhouse_connect.driver.client import Client
 
@@ -20,6 +21,11 @@ class Months:
 
     start: datetime
     end: datetime
+
+    @classmethod
+    def of(cls, start: str, end: str) -> Self:
+        """From `start` to before `end`, such as 2026-01."""
+        return cls(*(datetime.fromisoformat(f"{month}-01T00:00:00Z") for month in (start, end)))
 
 
 @dataclass(frozen=True)

@@ -123,16 +123,12 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         finally:
             writer.stop()
 
-        end = _compare(client, load(incident), folder / "ledger.jsonl", [run.phase for run in runs])
+        end = compare_end(client, load(incident), folder / "ledger.jsonl", [run.phase for run in runs])
         client.close()
         console.print(_phase_table(runs))
         for report in dict.fromkeys(run.report for run in runs[-1:]):
             console.print(f"Report: {report}", soft_wrap=True)
-        _show(end.fills, console)
-        if end.positions:
-            _show_positions(end.positions, console)
-        if end.boards:
-            _show_boards(end.boards, console)
+        show_end(end, console)
         if chosen.keep:
             following = next((phase for phase in phases if phase not in asked), phases[-1])
             _how_to_go_on(following, folder, incident, clock, console)
@@ -274,7 +270,7 @@ class End:
         return all(part.perfect for part in (self.fills, self.positions, self.boards) if part)
 
 
-def _compare(client: Any, incident: Incident, ledger: Path, ran: Sequence[str]) -> End:
+def compare_end(client: Any, incident: Incident, ledger: Path, ran: Sequence[str]) -> End:
     table, rebuilt = incident.table, cutoff_of(ledger)
     fills = compare(
         client,
@@ -314,7 +310,7 @@ def _phase_table(runs: list[PhaseRun]) -> Table:
     return table
 
 
-def _show(found: Comparison, console: Console) -> None:
+def _show_fills(found: Comparison, console: Console) -> None:
     table = Table("Against the truth", _right("Fills"), "Sample", title=f"{found.truth:,} fills in the truth")
     for name, meaning in MEANINGS.items():
         table.add_row(
@@ -337,17 +333,18 @@ def _show(found: Comparison, console: Console) -> None:
     )
 
 
-def _show_positions(found: Positions, console: Console) -> None:
-    console.print(
-        f"{found.different:,} positions different, {found.lost:,} lost, {found.extra:,} extra, {found.doubled:,} doubled, "
-        f"{found.outside:,} changed in months that are not rebuilt, of {found.right:,}."
-    )
-    _show_samples(found.samples, console)
-
-
-def _show_boards(found: Boards, console: Console) -> None:
-    console.print(f"{found.different:,} rows of boards different, of {found.rows:,}.")
-    _show_samples(found.samples, console)
+def show_end(end: End, console: Console) -> None:
+    """What a rehearsal says last: how far the end is from the truth."""
+    _show_fills(end.fills, console)
+    if found := end.positions:
+        console.print(
+            f"{found.different:,} positions different, {found.lost:,} lost, {found.extra:,} extra, {found.doubled:,} doubled, "
+            f"{found.outside:,} changed in months that are not rebuilt, of {found.right:,}."
+        )
+        _show_samples(found.samples, console)
+    if shown := end.boards:
+        console.print(f"{shown.different:,} rows of boards different, of {shown.rows:,}.")
+        _show_samples(shown.samples, console)
 
 
 def _show_samples(samples: Mapping[str, list[str]], console: Console) -> None:

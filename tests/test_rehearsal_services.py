@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import time
 import tomllib
-from collections.abc import Iterator
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
 import httpx
 import pytest
+import tomli_w
 from clickhouse_connect.driver.client import Client
+from rich.console import Console
 
 from recovery.embedded import EmbeddedServer
-from rehearsal.__main__ import main, write_incident
+from recovery.incident import load
+from recovery.ledger import Ledger
+from recovery.phases import PHASES
+from rehearsal.__main__ import End, compare_end, cutoff_of, main, phases_of, scale_of, show_end, write_incident
+from rehearsal.boards import Boards, refresh
 from rehearsal.clock import Clock
-from rehearsal.generate import compare, generate
+from rehearsal.generate import Comparison, compare, generate
+from rehearsal.positions import Positions, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
 from rehearsal.writer import Mode, Writer
@@ -152,6 +162,130 @@ def test_an_unknown_cron_is_not_found(services: Services) -> None:
     assert httpx.post(f"{services.url}/api/cron/nothing", headers=headers).status_code == 404
 
 
+CRON, OTHER = list(SCENARIO["boards"])[1:]
+BOARD = SCENARIO["boards"][CRON]["table"]
+
+
+def call(services: Services, name: str = CRON, timeout: float = 20) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {services.secret}"}
+    return httpx.post(f"{services.url}/api/cron/{name}", headers=headers, timeout=timeout)
+
+
+@pytest.fixture
+def runs(services: Services, client: Client) -> Callable[[], list[tuple[Any, ...]]]:
+    """The rows that CRON has written since the test began, after its board was emptied."""
+    assert isinstance(services.clock, HandClock)
+    services.clock.time = max(services.clock.time, last_run(client)) + timedelta(seconds=10)
+    began = services.clock.time
+    client.command(f"TRUNCATE TABLE {BOARD}")
+
+    def written() -> list[tuple[Any, ...]]:
+        sql = (
+            "SELECT status, error_message, duration_ms FROM cron_executions WHERE cron_name = {cron:String} "
+            "AND executed_at >= {began:DateTime('UTC')} ORDER BY executed_at"
+        )
+        return list(client.query(sql, parameters={"cron": CRON, "began": f"{began:%F %T}"}).result_rows)
+
+    return written
+
+
+def last_run(client: Client) -> datetime:
+    when = client.query("SELECT max(executed_at) FROM cron_executions").result_rows[0][0]
+    return when.replace(tzinfo=SCENARIO["clock"].tzinfo)
+
+
+def shown(client: Client) -> int:
+    return int(client.query(f"SELECT count() FROM {BOARD} FINAL").result_rows[0][0])
+
+
+Runs = Callable[[], list[tuple[Any, ...]]]
+FAILED = [("failure", "Query timed out after 30 s")]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "success", "written", "rows", "started"),
+    [
+        (None, 200, True, [("success", "")], 20, 1),
+        ("silent", 200, True, [], 20, 1),
+        ("stale", 200, True, [("success", "")], 0, 1),
+        ("fails", 500, False, FAILED, 0, 1),
+        ("unsuccessful", 200, False, FAILED, 0, 1),
+        ("refuses", 503, False, [], 0, 0),
+    ],
+)
+def test_a_cron_goes_wrong_as_its_fault_says(
+    services: Services,
+    client: Client,
+    runs: Runs,
+    fault: str | None,
+    status: int,
+    success: bool,
+    written: list[tuple[str, str]],
+    rows: int,
+    started: int,
+) -> None:
+    if fault:
+        services.faults[CRON] = fault
+    answer = call(services)
+    assert (answer.status_code, answer.json()["success"]) == (status, success)
+    assert [row[:2] for row in runs()] == written
+    assert shown(client) == rows
+    assert services.started == Counter({CRON: started} if started else {})
+    assert call(services, OTHER).json()["success"]
+
+
+def test_a_slow_cron_answers_too_late_and_still_finishes(services: Services, client: Client, runs: Runs) -> None:
+    services.faults[CRON] = "slow"
+    services.application.slow_seconds = 0.6
+    with pytest.raises(httpx.ReadTimeout):
+        call(services, timeout=0.2)
+    assert (runs(), services.started[CRON]) == ([], 1)
+    deadline = time.monotonic() + 20
+    while not runs() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    ((status, error, milliseconds),) = runs()
+    assert (status, error, shown(client)) == ("success", "", 20)
+    assert milliseconds >= 600
+
+
+def test_a_cron_that_hangs_never_answers_and_writes_no_row(services: Services, client: Client, runs: Runs) -> None:
+    services.faults[CRON] = "hangs"
+    with pytest.raises(httpx.ReadTimeout):
+        call(services, timeout=0.5)
+    assert (runs(), shown(client), services.started[CRON]) == ([], 0, 1)
+
+
+def test_two_starts_of_one_cron_are_counted_and_both_leave_a_row(
+    services: Services, client: Client, runs: Runs
+) -> None:
+    services.faults[CRON] = "slow"
+    services.application.slow_seconds = 0.3
+    with ThreadPoolExecutor() as pool:
+        answers = [answer.json()["success"] for answer in pool.map(call, [services] * 2)]
+    assert (answers, services.started[CRON]) == ([True, True], 2)
+    assert [row[0] for row in runs()] == ["success", "success"]
+    assert shown(client) == 20
+
+
+def test_a_cron_without_positions_writes_down_why_it_failed(services: Services, client: Client, runs: Runs) -> None:
+    client.command(f"RENAME TABLE {SCENARIO['positions']} TO away")
+    try:
+        answer = call(services)
+    finally:
+        client.command(f"RENAME TABLE away TO {SCENARIO['positions']}")
+    assert (answer.status_code, answer.json()["success"]) == (500, False)
+    ((status, error, _),) = runs()
+    assert status == "failure"
+    assert SCENARIO["positions"] in error
+
+
+def test_a_cron_notes_the_time_and_shows_it_on_its_board(services: Services, client: Client, runs: Runs) -> None:
+    call(services)
+    now = services.clock.now().replace(tzinfo=None)
+    assert client.query(f"SELECT DISTINCT updated_at FROM {BOARD} FINAL").result_rows == [(now,)]
+    assert last_run(client).replace(tzinfo=None) == now
+
+
 def compared(client: Client) -> Any:
     return compare(
         client,
@@ -268,13 +402,110 @@ def test_the_incident_file_is_the_original_but_for_the_services(services: Servic
     copy = write_incident(INCIDENT, tmp_path / "incidents", services)
     original, written = (tomllib.loads(path.read_text("utf-8")) for path in (INCIDENT, copy))
     assert written["services"]["vercel"] == original["services"]["vercel"] | {"url": services.url}
-    assert written["services"]["crons"]["url"] == services.url
+    assert written["services"]["crons"] == original["services"]["crons"] | {
+        "url": services.url,
+        "wait_seconds": 120,
+        "poll_seconds": 0.5,
+    }
+    assert written["services"]["data_api"] == original["services"]["data_api"] | {"url": services.url}
     assert written["services"]["git"]["fixes"] == services.fixes
     assert written["services"]["git"]["repository"] == str(services.repository)
     assert {name: part for name, part in written.items() if name != "services"} == {
         name: part for name, part in original.items() if name != "services"
     }
     assert copy.with_suffix(".sql").read_bytes() == INCIDENT.with_suffix(".sql").read_bytes()
+
+
+def test_the_incident_file_expects_as_many_positions_as_the_truth_has(
+    services: Services, client: Client, tmp_path: Path
+) -> None:
+    scale = scale_of(client, load(INCIDENT), rows=100_000)
+    written = load(write_incident(INCIDENT, tmp_path / "incidents", services, scale)).positions
+    original = load(INCIDENT).positions
+    assert written
+    assert original
+    assert written.fills_per_unit == 25_000
+    (month,) = written.sizes
+    conditions, longs, shorts = sizes(client)[month]
+    assert longs > 100 < conditions + shorts
+    assert written.sizes[month].conditions == [conditions // 2, conditions * 2]
+    assert written.sizes[month].longs == [longs // 2, longs * 2]
+    assert written.sizes[month].shorts == [shorts // 2, shorts * 2]
+    changed = {"fills_per_unit": original.fills_per_unit, "sizes": original.sizes}
+    assert written.model_copy(update=changed) == original
+
+
+def test_an_incident_without_positions_crons_and_data_api_is_rehearsed_as_it_is(
+    services: Services, client: Client, tmp_path: Path
+) -> None:
+    content = tomllib.loads(INCIDENT.read_text("utf-8"))
+    for section in ("positions", "boards", "validation"):
+        del content[section]
+    for service in ("crons", "data_api"):
+        del content["services"][service]
+    plain = tmp_path / INCIDENT.name
+    plain.write_text(tomli_w.dumps(content), "utf-8")
+    plain.with_suffix(".sql").write_bytes(INCIDENT.with_suffix(".sql").read_bytes())
+    assert scale_of(client, load(plain), rows=100_000) == {}
+    written = load(write_incident(plain, tmp_path / "incidents", services, {}))
+    assert (written.positions, written.services.crons, written.services.data_api) == (None, None, None)
+    assert phases_of(written) == ["preflight", "phase1", "phase2", "phase3", "phase4", "phase5"]
+
+
+def test_the_phases_are_those_that_have_something_to_ask() -> None:
+    assert phases_of(load(INCIDENT)) == [phase.name for phase in PHASES if phase.checks]
+
+
+def test_positions_are_compared_up_to_the_last_rebuild(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.jsonl")
+    assert cutoff_of(ledger.path) is None
+    for action, cutoff in (("rebuild", "06:01:00"), ("rebuild", "06:02:00"), ("deploy", "06:03:00")):
+        ledger.append("done", action=action, plan={"facts": {"cutoff": f"2026-02-02T{cutoff}+00:00"}})
+    assert cutoff_of(ledger.path) == SCENARIO["clock"] + timedelta(minutes=2)
+
+
+def told(end: End) -> str:
+    console = Console(record=True, width=200, file=io.StringIO())
+    show_end(end, console)
+    return console.export_text()
+
+
+def test_the_end_tells_of_positions_and_boards_only_where_the_recovery_came_to_them() -> None:
+    fills = Comparison(truth=1)
+    assert "positions different" not in told(End(fills, None, None))
+    positions = Positions(right=9, different=2, samples={"different": ["0xaa: roi"]})
+    end = End(fills, positions, Boards(rows=5, different=0))
+    assert (
+        "2 positions different, 0 lost, 0 extra, 0 doubled, 0 changed in months that are not rebuilt, of 9.\n"
+        "  different: 0xaa: roi\n"
+        "0 rows of boards different, of 5.\n"
+    ) in told(end)
+    assert not end.perfect
+    assert End(fills, Positions(right=9), Boards(rows=5, different=0)).perfect
+    assert not End(fills, Positions(right=9), Boards(rows=5, different=1)).perfect
+    assert not End(fills, Positions(right=0), None).perfect
+
+
+def test_the_end_is_compared_as_the_ledger_and_the_phases_say(client: Client, tmp_path: Path) -> None:
+    incident, ledger = load(INCIDENT), Ledger(tmp_path / "ledger.jsonl")
+    assert compare_end(client, incident, ledger.path, ["phase6", "phase7"]).positions is None
+    ledger.append("done", action="rebuild", plan={"facts": {"cutoff": "2026-02-02T06:00:00+00:00"}})
+    stored = compare_end(client, incident, ledger.path, ["phase6"])
+    assert stored.positions
+    assert (stored.positions.perfect, stored.positions.outside, stored.boards) == (False, 0, None)
+    client.command(f"CREATE TABLE set_aside CLONE AS {SCENARIO['positions']}")
+    try:
+        client.command(f"TRUNCATE TABLE {SCENARIO['positions']}")
+        client.command(f"INSERT INTO {SCENARIO['positions']} SELECT * FROM rehearsal.positions")
+        for cron in SCENARIO["boards"]:
+            refresh(client, cron, SCENARIO["clock"])
+        rebuilt = compare_end(client, incident, ledger.path, ["phase6", "phase7"])
+    finally:
+        client.command(f"EXCHANGE TABLES set_aside AND {SCENARIO['positions']}")
+        client.command("DROP TABLE set_aside")
+    assert rebuilt.positions
+    assert rebuilt.boards
+    assert (rebuilt.positions.perfect, rebuilt.boards.perfect) == (True, True)
 
 
 def test_a_rehearsal_that_stops_early_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,12 +55,10 @@ class Application:
             return Answer(503, {"success": False, "error": "Service unavailable"})
         with self._lock:
             self.started[job] += 1
-        if fault == "hangs":
-            self.closing.wait()
-            return Answer(504, {"success": False, "error": "Timed out"})
         began = time.monotonic()
-        if fault == "slow":
-            self.closing.wait(self.slow_seconds)
+        patience = {"hangs": None, "slow": self.slow_seconds}
+        if fault in patience and self.closing.wait(patience[fault]):
+            return Answer(504, {"success": False, "error": "The application is closing"})
         client = self.connect()
         try:
             error, rows = self._refresh(client, job, fault)

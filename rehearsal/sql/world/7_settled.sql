@@ -1,11 +1,11 @@
--- Trades of the month before, on conditions that were resolved in it: buys that were held. Their fills are not kept any
--- more; the positions made of them are, and the outside world knows them.
+-- Trades of the month before, on conditions that were resolved in it: buys that were held, by wallets that do
+-- not trade any more. Their fills are not kept; the positions made of them are, and the outside world knows them.
 INSERT INTO rehearsal.halves
 WITH (tag -> bitShiftRight(cityHash64(h, tag), 11) * exp2(-53)) AS u
 SELECT
     4294967295, concat(tx_hash, '_0x', lower(hex(SHA256(tx_hash))), '-t'), tx_hash, at,
     {first_block:UInt64} - intDiv(dateDiff('second', at, toDateTime({month:Date}, 'UTC')), 2),
-    concat('0x', lower(hex(SHA1(concat(toString({seed:UInt64}), '/', toString(toUInt32(pow({rows:UInt64} / 12 + 2, u('wallet'))))))))),
+    concat('0x', lower(hex(SHA1(concat(toString({seed:UInt64}), '/settled/', toString(toUInt32(pow({rows:UInt64} / 120 + 2, u('wallet'))))))))),
     0, 1, 0, tokens[outcome + 1], condition_id, outcome, amount,
     toUInt64(1 + amount * if(outcome = 0, price, (1 - price) / (length(tokens) - 1))), 0, 'settled'
 FROM

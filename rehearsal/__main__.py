@@ -34,7 +34,7 @@ from recovery.phases import BY_NAME
 from rehearsal.boards import Boards, compare_boards
 from rehearsal.clock import Clock
 from rehearsal.generate import Comparison, compare, generate, truth_counts
-from rehearsal.positions import Months, Positions, compare_positions, make_as_they_must_be, sizes
+from rehearsal.positions import Positions, Resolved, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
 from rehearsal.writer import MODES, Writer
@@ -283,7 +283,9 @@ def compare_end(client: Any, incident: Incident, ledger: Path, ran: Sequence[str
     if not (incident.positions and rebuilt):
         return End(fills, None, None)
     _make_right_positions(client, incident, rebuilt)
-    found = compare_positions(client, _months(incident), database=table.database, table=incident.positions.table)
+    found = compare_positions(
+        client, _resolved(incident, rebuilt), database=table.database, table=incident.positions.table
+    )
     return End(fills, found, compare_boards(client, database=table.database) if "phase7" in ran else None)
 
 
@@ -294,13 +296,13 @@ def cutoff_of(ledger: Path) -> datetime | None:
 
 
 def _make_right_positions(client: Any, incident: Incident, cutoff: datetime) -> None:
-    window = incident.window
-    make_as_they_must_be(client, _months(incident), cutoff=cutoff, window_start=window.start, window_end=window.end)
+    window, resolved = incident.window, _resolved(incident, cutoff)
+    make_as_they_must_be(client, resolved, cutoff=cutoff, window_start=window.start, window_end=window.end)
 
 
-def _months(incident: Incident) -> Months:
+def _resolved(incident: Incident, cutoff: datetime) -> Resolved:
     assert incident.positions
-    return Months.of(incident.positions.start, incident.positions.end)
+    return Resolved.of(incident.positions.start, incident.positions.end, cutoff)
 
 
 def _phase_table(runs: list[PhaseRun]) -> Table:
@@ -339,7 +341,7 @@ def show_end(end: End, console: Console) -> None:
     if found := end.positions:
         console.print(
             f"{found.different:,} positions different, {found.lost:,} lost, {found.extra:,} extra, {found.doubled:,} doubled, "
-            f"{found.outside:,} changed in months that are not rebuilt, of {found.right:,}."
+            f"{found.outside:,} changed that are not rebuilt, of {found.right:,}."
         )
         _show_samples(found.samples, console)
     if shown := end.boards:

@@ -16,21 +16,23 @@ PART = 1_000_000  # fills of the truth that are looked at together
 
 
 @dataclass(frozen=True)
-class Months:
-    """The months of resolution that a recovery rebuilds, half-open, in UTC."""
+class Resolved:
+    """When a condition must have been resolved for its positions to be rebuilt, half-open, in UTC."""
 
     start: datetime
     end: datetime
 
     @classmethod
-    def of(cls, start: str, end: str) -> Self:
-        """From `start` to before `end`, such as 2026-01."""
-        return cls(*(datetime.fromisoformat(f"{month}-01T00:00:00Z") for month in (start, end)))
+    def of(cls, start: str, end: str, cutoff: datetime) -> Self:
+        """From a month such as 2026-01 to before another, but not from the cutoff on: these are too young to be rebuilt."""
+        first, after = (datetime.fromisoformat(f"{month}-01T00:00:00Z") for month in (start, end))
+        return cls(first, min(after, cutoff))
 
 
 @dataclass(frozen=True)
 class Positions:
-    """The table of positions against what it must hold, in rows; `outside` counts those of other months that changed."""
+    """The table of positions against what it must hold, in rows; `outside` counts those that changed though they are
+    of conditions that are not rebuilt."""
 
     right: int
     lost: int = 0
@@ -54,15 +56,15 @@ def make_as_production_had_them(client: Client) -> None:
 
 
 def make_as_they_must_be(
-    client: Client, months: Months, *, cutoff: datetime, window_start: datetime, window_end: datetime
+    client: Client, resolved: Resolved, *, cutoff: datetime, window_start: datetime, window_end: datetime
 ) -> None:
     """Fill rehearsal.positions from the truth: fills before `cutoff`, those outside the window that were missed left out."""
     given = {
         "cutoff": cutoff,
         "window_start": window_start,
         "window_end": window_end,
-        "resolved_from": months.start,
-        "resolved_until": months.end,
+        "resolved_from": resolved.start,
+        "resolved_until": resolved.end,
     }
     execute(client, "positions/clear")
     for part in _parts(client):
@@ -76,15 +78,15 @@ def sizes(client: Client) -> dict[str, tuple[int, int, int]]:
     return {month: (conditions, lots, shorts) for month, conditions, lots, shorts in ask(client, "positions/sizes")}
 
 
-def compare_positions(client: Client, months: Months, *, database: str, table: str) -> Positions:
+def compare_positions(client: Client, resolved: Resolved, *, database: str, table: str) -> Positions:
     """Compare the table with rehearsal.positions, which is made before."""
     counts: Counter[str] = Counter()
     samples: dict[str, list[str]] = defaultdict(list)
     given = {
         "database": database,
         "table": table,
-        "resolved_from": months.start,
-        "resolved_until": months.end,
+        "resolved_from": resolved.start,
+        "resolved_until": resolved.end,
     }
     for part in _parts(client):
         for finding, rows, examples in ask(client, "positions/compare", **given, **part):

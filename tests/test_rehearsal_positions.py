@@ -14,10 +14,9 @@ from recovery.embedded import EmbeddedServer
 from rehearsal import positions
 from rehearsal.boards import compare_boards, refresh
 from rehearsal.generate import generate
-from rehearsal.positions import Months, compare_positions, make_as_production_had_them, make_as_they_must_be, sizes
+from rehearsal.positions import Resolved, compare_positions, make_as_production_had_them, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO, execute, folder
 
-MONTHS = Months.of("2026-01", "2026-03")
 POSITIONS = "pm_trade_fifo_roi_v3"
 FIRST = datetime(2026, 1, 20, 12, tzinfo=UTC)
 RESOLVED = FIRST + timedelta(days=1)
@@ -99,7 +98,7 @@ WORLD: dict[str, tuple[list[tuple[Any, ...]], list[dict[str, Any]]]] = {
     "taken back": ([("[1,0]", RESOLVED, 0), ("[1,0]", RESOLVED, 1)], [fill("a", 10, 4)]),
     "open": ([("", RESOLVED, 0)], [fill("a", 10, 4)]),
     "resolved in December": ([("[1,0]", datetime(2025, 12, 31, 23, tzinfo=UTC), 0)], [fill("a", 10, 4)]),
-    "resolved after the cutoff": ([("[1,0]", CUTOFF, 0)], [fill("a", 10, 4)]),
+    "too young to be rebuilt": ([("[1,0]", CUTOFF, 0)], [fill("a", 10, 4), fill("b", 1, 1, LATER * 13)]),
 }
 # By condition: the rows without hash, as (tokens, cost, sold, held, exit, pnl, roi, percent sold, maker, short, minutes).
 LOT_A = (10, 4, 0, 10, 10, 6, 1.5, 0, 0, 0, 0)
@@ -135,7 +134,7 @@ RIGHT: dict[str, dict[str, tuple[float, ...]]] = {
     "taken back": {},
     "open": {},
     "resolved in December": {},
-    "resolved after the cutoff": {},
+    "too young to be rebuilt": {"0xa": LOT_A, "0xb": (1, 1, 0, 1, 1, 0, 0, 0, 0, 0, LATER * 13)},
 }
 
 
@@ -168,9 +167,17 @@ def made_by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         client.close()
 
 
+def resolved(cutoff: datetime) -> Resolved:
+    return Resolved.of("2026-01", "2026-03", cutoff)
+
+
 def right(client: Client, cutoff: datetime = SCENARIO["clock"]) -> None:
     make_as_they_must_be(
-        client, MONTHS, cutoff=cutoff, window_start=SCENARIO["window_start"], window_end=SCENARIO["window_end"]
+        client,
+        resolved(cutoff),
+        cutoff=cutoff,
+        window_start=SCENARIO["window_start"],
+        window_end=SCENARIO["window_end"],
     )
 
 
@@ -268,7 +275,7 @@ def test_each_lot_has_the_proceeds_of_the_sells_that_lie_over_it(january: Client
 
 
 def test_the_incident_shows_in_the_positions_but_not_in_the_month_before(january: Client) -> None:
-    found = compare_positions(january, MONTHS, database="default", table=POSITIONS)
+    found = compare_positions(january, resolved(SCENARIO["clock"]), database="default", table=POSITIONS)
     assert not found.perfect
     assert found.lost > 100 < found.different + found.lost
     assert (found.doubled, found.outside) == (0, 0)
@@ -296,7 +303,7 @@ def rebuilt(january: Client) -> Client:
 
 
 def compared(client: Client) -> positions.Positions:
-    return compare_positions(client, MONTHS, database="default", table="rebuilt")
+    return compare_positions(client, resolved(SCENARIO["clock"]), database="default", table="rebuilt")
 
 
 def change(client: Client, assignment: str, where: str = "resolved_at >= '2026-01-01'") -> None:
@@ -367,6 +374,19 @@ def test_a_change_in_a_month_that_is_not_rebuilt_is_told_as_such(rebuilt: Client
     change(rebuilt, "roi = roi + 1", where="resolved_at < '2026-01-01'")
     found = compared(rebuilt)
     assert (found.different, found.outside) == (0, 1)
+
+
+def test_positions_of_conditions_that_are_too_young_are_as_they_were(january: Client) -> None:
+    cutoff = SCENARIO["clock"] - timedelta(days=4)
+    young = f"FROM {POSITIONS} WHERE resolved_at >= '{cutoff:%F %T}'"
+    try:
+        right(january, cutoff)
+        found = compare_positions(january, resolved(cutoff), database="default", table=POSITIONS)
+        same = f"SELECT * FROM rehearsal.positions WHERE resolved_at >= '{cutoff:%F %T}'"
+        assert rows(january, f"{same} ORDER BY ALL") == rows(january, f"SELECT * {young} ORDER BY ALL") != []
+        assert (found.perfect, found.outside) == (False, 0)
+    finally:
+        right(january)
 
 
 # Boards

@@ -476,7 +476,7 @@ def test_the_end_tells_of_positions_and_boards_only_where_the_recovery_came_to_t
     positions = Positions(right=9, different=2, samples={"different": ["0xaa: roi"]})
     end = End(fills, positions, Boards(rows=5, different=0))
     assert (
-        "2 positions different, 0 lost, 0 extra, 0 doubled, 0 changed in months that are not rebuilt, of 9.\n"
+        "2 positions different, 0 lost, 0 extra, 0 doubled, 0 changed that are not rebuilt, of 9.\n"
         "  different: 0xaa: roi\n"
         "0 rows of boards different, of 5.\n"
     ) in told(end)

@@ -18,7 +18,7 @@ FROM
     (
         SELECT condition_id, resolved_at, JSONExtract(payout_numerators, 'Array(Float64)') AS numerators
         FROM pm_condition_resolutions FINAL
-        WHERE is_deleted = 0 AND payout_numerators != '' AND resolved_at < {cutoff:DateTime('UTC')}
+        WHERE is_deleted = 0 AND payout_numerators != ''
           AND resolved_at >= {resolved_from:DateTime('UTC')} AND resolved_at < {resolved_until:DateTime('UTC')}
     ) AS r ON t.condition_id = r.condition_id
     WHERE source = 'clob' AND class != 'orphan' AND wallet != '0x0000000000000000000000000000000000000000'

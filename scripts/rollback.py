@@ -71,7 +71,8 @@ def _list(place: Workplace, taken: list[Line], held: list[Line]) -> None:
             else f"; {restore.window_rows(place.warehouse, line['name']):,} rows of the window then, {now:,} now"
         )
         print(
-            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}{of}{then}{due}"
+            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}"
+            f"{of}{then}{due}"
         )
 
 

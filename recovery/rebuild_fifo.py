@@ -90,8 +90,8 @@ class Rebuild:
         facts = place.warehouse.ask_again("positions_facts", **asked).first
         if not facts["fits"]:
             return [
-                f"{known.table} is no ReplacingMergeTree by month of resolution, ordered by wallet, condition, outcome and "
-                "transaction; it cannot be rebuilt month by month"
+                f"{known.table} is no ReplacingMergeTree in partitions by month of resolution, ordered by whose position it is; it "
+                "cannot be rebuilt month by month"
             ]
         wrong = []
         if facts["unreadable"]:

@@ -1,5 +1,5 @@
 -- The lots and shorts of a range of wallets, first in first out. Amounts are whole millionths until the last step.
--- Lots are buys of one transaction, in order of time; sells consume them by cumulative quantity. Where lots end among the sells
+-- Lots are buys of one transaction, in order of time, and sells consume them by cumulative quantity. Where lots end among the sells
 -- is found by sorting the ends of both together, so that cost grows with the fills and not with their square.
 INSERT INTO ${target}
     (tx_hash, wallet, condition_id, outcome_index, entry_time, tokens, cost_usd, tokens_sold_early, tokens_held, exit_value,

@@ -90,7 +90,7 @@ class Rebuild:
         facts = place.warehouse.ask_again("positions_facts", **asked).first
         if not facts["fits"]:
             return [
-                f"{known.table} is no ReplacingMergeTree in partitions by month of resolution, ordered by whose position it is; it "
+                f"{known.table} is no ReplacingMergeTree in partitions by month of resolution, ordered by its subject; it "
                 "cannot be rebuilt month by month"
             ]
         wrong = []

@@ -15,12 +15,13 @@ from itertools import product
 from typing import Any
 
 from hypothesis import strategies as st
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from tests import fifo_oracle
 from tests.fifo_oracle import NOBODY, Allocation, Fill, Key, Resolution, Row
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)
-IN_FEBRUARY, IN_MARCH = datetime(2026, 2, 20, 12, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
+CUTOFFS = IN_FEBRUARY, IN_MARCH = datetime(2026, 2, 20, 12, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
 ALLOCATIONS: tuple[Allocation, ...] = ("fifo", "legacy")
 SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
 
@@ -30,8 +31,9 @@ CONDITIONS = tuple(f"{at // 2:010x}" + f"{at:054x}" for at in range(16))  # two 
 
 # When: so long before or after the resolution, or the cutoff.
 MOMENTS = (
-    *(("resolution", days * DAY) for days in (-40, -3, -3, -2, -2, -2, -1, -1, 0, 1)),
-    *(("resolution", distance) for distance in (-2 * DAY + SECOND, -SECOND, SECOND)),
+    *(("resolution", days * DAY) for days in (-40, -3, -3, -2, -2, -2, -1, -1)),
+    *(("resolution", distance) for distance in (-2 * DAY + SECOND, -SECOND)),
+    *(("resolution", distance) for distance in (0 * DAY, SECOND, DAY)),
     *(("cutoff", distance) for distance in (-SECOND, 0 * DAY, DAY)),
 )
 
@@ -50,6 +52,7 @@ FLAGS: tuple[dict[str, Any], ...] = (
     {"source": "ctf_cash", "is_maker": 1},
     {"is_self_fill": 1},  # and its maker half, which does not count
 )
+BEFORE, PLAIN = 10, 20  # the first so many are before the resolution, and have no flag that matters
 MAKER_HALF: dict[str, Any] = {"is_self_fill": 1, "is_maker": 1}
 OLDER = (
     *["none"] * 14,
@@ -61,7 +64,7 @@ OLDER = (
 NUMERATORS = ("[1,0]", "[1,0]", "[0,1]", "[0,1]", "[1,1]", "[1,1]", "[0,1,0]", "[1,0,0]")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Case:
     """Fills with all their versions, the resolutions of their conditions, and the moment up to which they count."""
 
@@ -69,10 +72,21 @@ class Case:
     fills: tuple[Fill, ...]
     resolutions: tuple[Resolution, ...]
 
-    def rows(self, allocation: Allocation) -> list[Row]:
-        return fifo_oracle.rows(
-            self.fills, self.resolutions, allocation=allocation, cutoff=self.cutoff, start=START, end=END
-        )
+    def __repr__(self) -> str:
+        """Short: a case has hundreds of fills."""
+        return f"<{len(self.fills)} fills of {len(self.resolutions)} conditions, up to {self.cutoff}>"
+
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
+        printer.text(repr(self))  # or hypothesis writes every fill out
+
+    @cached_property
+    def rows(self) -> dict[Allocation, list[Row]]:
+        """What the oracle says."""
+        moments = {"cutoff": self.cutoff, "start": START, "end": END}
+        return {
+            allocation: fifo_oracle.rows(self.fills, self.resolutions, allocation=allocation, **moments)
+            for allocation in ALLOCATIONS
+        }
 
     @cached_property
     def positions(self) -> dict[Key, list[Fill]]:
@@ -83,12 +97,12 @@ class Case:
         return dict(found)
 
     def features(self) -> Counter[str]:
-        """How many positions have what: see FEATURES."""
+        """How many positions are an example of what, 0 included."""
         ended = {resolution.condition_id: resolution for resolution in self.resolutions}
         long: defaultdict[Key, list[Row]] = defaultdict(list)
         short: dict[str, set[Key]] = {"fifo": set(), "legacy": set()}
-        for allocation in ALLOCATIONS:
-            for row in self.rows(allocation):
+        for allocation, rows in self.rows.items():
+            for row in rows:
                 if row.is_short:
                     short[allocation].add(row.position)
                 elif allocation == "fifo":
@@ -102,7 +116,8 @@ class Case:
 
 def _features(
     fills: list[Fill], resolution: Resolution, cutoff: datetime, long: list[Row], short: set[str]
-) -> list[str]:
+) -> dict[str, bool]:
+    """What a position is an example of; `long` are its lots' rows, `short` the allocations in which it has a short."""
     newest = fifo_oracle.newest(fills)
     in_time = fifo_oracle.is_resolved(resolution, cutoff=cutoff, start=START, end=END)
     counted = [fill for fill in newest if fifo_oracle.is_counted(fill, cutoff)]
@@ -150,9 +165,7 @@ def _features(
         "more than 1,000 tokens": bought > 1_000,
         "less than a hundredth of a token": any(0 < abs(fill.tokens) < fifo_oracle.LEAST_COST for fill in counted),
     }
-    return [name for name, here in of_position.items() if here] + [
-        name for name, here in of_result.items() if here and in_time
-    ]
+    return of_position | {name: here and in_time for name, here in of_result.items()}
 
 
 def _cost(lot: list[Fill]) -> Fraction:
@@ -160,30 +173,51 @@ def _cost(lot: list[Fill]) -> Fraction:
 
 
 AMOUNTS = len(ROUND) + len(SMALL) + DRAWN
-# One draw each for: when and in which transaction, side and tokens, dollars, flags and versions.
-_FILLS = st.lists(
-    st.tuples(
-        st.sampled_from([*product(MOMENTS, TRANSACTIONS)]),
-        st.sampled_from([*product((1, -1), range(AMOUNTS))]),
-        st.sampled_from(range(AMOUNTS)),
-        st.sampled_from([*product(FLAGS, OLDER)]),
-    ),
-    max_size=9,
-)
+
+
+def _fills(moments: int, tokens: int, flags: int, older: int, most: int) -> st.SearchStrategy[list[tuple[Any, ...]]]:
+    """The fills of a position, from the first so many of each table; one draw each for: when and in which transaction, side
+    and tokens, dollars, flags and versions."""
+    return st.lists(
+        st.tuples(
+            st.sampled_from([*product(MOMENTS[:moments], TRANSACTIONS)]),
+            st.sampled_from([*product((1, -1), range(tokens))]),
+            st.sampled_from(range(AMOUNTS)),
+            st.sampled_from([*product(FLAGS[:flags], OLDER[:older])]),
+        ),
+        max_size=most,
+    )
+
+
+_ANY = _fills(len(MOMENTS), AMOUNTS, len(FLAGS), len(OLDER), most=9)
+_PLAIN = _fills(BEFORE, len(ROUND), PLAIN, 1, most=7)  # all of them count, and quantities meet
+
+
+_IN_TIME = (START, START + 9 * DAY, START + 31 * DAY - SECOND, START + 31 * DAY, IN_FEBRUARY - SECOND)
+_ENDED = st.sampled_from([*product(NUMERATORS, _IN_TIME, (0,))])
+_LEFT_OUT = {
+    4: st.sampled_from([*product(("",), _IN_TIME, (0,)), *product(("[1,0]",), _IN_TIME, (1,))]),
+    9: st.sampled_from([*product(NUMERATORS[1:3], (START - SECOND, END), (0,))]),
+    14: st.sampled_from([*product(NUMERATORS[1:3], (0 * DAY, SECOND), (0,))]),  # after the cutoff
+}
+_DRAWN = st.tuples(*[st.integers(1, LARGEST), st.integers(LARGEST // 5, LARGEST)] * (DRAWN // 2))
 
 
 @st.composite
-def cases(draw: st.DrawFn, conditions: int = 14) -> Case:
+def cases(draw: st.DrawFn, cutoff: datetime) -> Case:
     """A grid of positions, some of them without fills."""
-    cutoff = draw(st.sampled_from((IN_FEBRUARY, IN_MARCH)))
-    resolutions = tuple(draw(_resolutions(condition, cutoff)) for condition in CONDITIONS[:conditions])
-    amounts = (*ROUND, *SMALL, *draw(st.lists(st.integers(1, LARGEST), min_size=DRAWN, max_size=DRAWN)))
+    ended = [draw(_LEFT_OUT.get(at, _ENDED)) for at in range(len(CONDITIONS))]
+    resolutions = tuple(
+        Resolution(condition, numerators, at if isinstance(at, datetime) else cutoff + at, deleted)
+        for condition, (numerators, at, deleted) in zip(CONDITIONS, ended, strict=True)
+    )
+    amounts = (*ROUND, *SMALL, *draw(_DRAWN))
     fills: list[Fill] = []
     for resolution in resolutions:
         outcomes = max(2, resolution.payout_numerators.count(",") + 1)
         nobody = [NOBODY] if resolution in resolutions[:2] else []
-        for wallet, outcome in product((*WALLETS, *nobody), range(outcomes)):
-            for (moment, tx), (side, tokens), dollars, (flags, older) in draw(_FILLS):
+        for at, (wallet, outcome) in enumerate(product((*WALLETS, *nobody), range(outcomes))):
+            for (moment, tx), (side, tokens), dollars, (flags, older) in draw(_PLAIN if at % 3 == 2 else _ANY):
                 fill = Fill(
                     fill_id=f"clob_{tx}_{len(fills)}-t",
                     event_time={"resolution": resolution.resolved_at, "cutoff": cutoff}[moment[0]] + moment[1],
@@ -221,12 +255,3 @@ def _with_older(fill: Fill, older: str) -> list[Fill]:
 
 def _other_side(fill: Fill) -> Fill:
     return replace(fill, tokens_delta=-fill.tokens_delta, usdc_delta=-fill.usdc_delta)
-
-
-def _resolutions(condition: str, cutoff: datetime) -> st.SearchStrategy[Resolution]:
-    """Of a condition: three in four resolved in the months and before the cutoff."""
-    good = (START, START + 9 * DAY, START + 31 * DAY - SECOND, START + 31 * DAY, IN_FEBRUARY - SECOND)
-    bad = (START - SECOND, cutoff, cutoff + DAY, END - SECOND, END, END + DAY)
-    ended = product(NUMERATORS, (*good * 6, *bad), (0,))
-    never = [*product(("",), good, (0,)), *product(("[1,0]",), good, (1,))]
-    return st.sampled_from([*ended, *never * 2]).map(lambda it: Resolution(condition, *it))

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 Allocation: TypeAlias = Literal["fifo", "legacy"]
@@ -43,11 +44,11 @@ class Fill:
     def position(self) -> Key:
         return self.wallet, self.condition_id, self.outcome_index
 
-    @property
+    @cached_property
     def tokens(self) -> Fraction:
         return _exact(self.tokens_delta)
 
-    @property
+    @cached_property
     def usdc(self) -> Fraction:
         return _exact(self.usdc_delta)
 
@@ -209,7 +210,10 @@ def _rows(fills: list[Fill], resolution: Resolution, allocation: Allocation) -> 
         begun = queue.left[0].time if queue.left else None
     else:
         counted = [*(buy for lot in lots for buy in lot), *sells]
-        oversold, premium = -sum((fill.tokens for fill in counted), NOTHING), sum((fill.usdc for fill in counted), NOTHING)
+        oversold, premium = (
+            -sum((fill.tokens for fill in counted), NOTHING),
+            sum((fill.usdc for fill in counted), NOTHING),
+        )
         begun = min((fill.event_time for fill in counted), default=None)
     if begun is not None and oversold > LEAST_SHORT_TOKENS and premium > LEAST_SHORT_PROCEEDS:
         found.append(_short(fills[0].position, begun, oversold, premium, payout, resolution))

@@ -18,14 +18,14 @@ SELECT
     sum(e_cash) + (sum(e_bought) - sum(e_sold)) * max(e_payout)
         - if(shorts_due, 0, sum(e_beyond) - greatest(0, sum(e_sold) - sum(e_bought)) * max(e_payout)) AS profit_due,
     sum(f_profit) AS profit,
-    sum(e_dust_tokens) + sum(e_dust_cost) AS dust,
+    sum(e_dust_tokens) * greatest(1, max(e_price)) + sum(e_dust_cost) AS dust,
     abs(tokens - tokens_due) > 1e-6 + 1e-9 * tokens_due OR abs(short_tokens - short_tokens_due) > 1e-6 + 1e-9 * short_tokens_due AS tokens_differ,
     abs(cost - cost_due) > {tolerance:Float64} OR abs(short_proceeds - short_proceeds_due) > {tolerance:Float64} AS dollars_differ,
     abs(profit - profit_due) > {tolerance:Float64} + dust AS profit_differs
 FROM
 (
     SELECT
-        wallet, condition_id, outcome_index, resolved_at, e_lots, e_bought, e_sold, e_cost, e_cash, e_payout, e_dust_tokens, e_dust_cost,
+        wallet, condition_id, outcome_index, resolved_at, e_lots, e_bought, e_sold, e_cost, e_cash, e_payout, e_dust_tokens, e_dust_cost, e_price,
         if(e_sold <= e_bought, 0., arrayFold(
             (left, sell) -> (greatest(left.1 - sell.3, 0.), left.2 + sell.4 * greatest(sell.3 - left.1, 0.) / sell.3),
             arraySort(sells), (e_bought, 0.)).2) AS e_beyond,
@@ -43,6 +43,7 @@ FROM
             sum(dollars) AS e_cash,
             sumIf(shares, buys AND dollars_paid < {least_cost:Float64}) AS e_dust_tokens,
             sumIf(dollars_paid, buys AND dollars_paid < {least_cost:Float64}) AS e_dust_cost,
+            max(best_price) AS e_price,
             groupArrayArray(part_sells) AS sells
         FROM
         (
@@ -55,6 +56,7 @@ FROM
                 round(sum(tokens_delta), 6) AS shares,
                 round(sum(usdc_delta), 6) AS dollars,
                 round(sum(abs(usdc_delta)), 6) AS dollars_paid,
+                maxIf(-usdc_delta / tokens_delta, tokens_delta < 0) AS best_price,
                 groupArrayIf((event_time, fill_id, -tokens_delta, usdc_delta), tokens_delta < 0) AS part_sells
             FROM
             (
@@ -71,7 +73,7 @@ FROM
     )
     UNION ALL
     SELECT
-        wallet, condition_id, outcome_index, resolved_at, 0, 0., 0., 0., 0., 0., 0., 0., 0.,
+        wallet, condition_id, outcome_index, resolved_at, 0, 0., 0., 0., 0., 0., 0., 0., 0., 0.,
         is_short = 0, is_short = 1, if(is_short, 0, tokens), if(is_short, 0, cost_usd), if(is_short, tokens, 0), if(is_short, -cost_usd, 0),
         pnl_usd
     FROM ${positions} FINAL

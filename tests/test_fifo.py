@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.insert import InsertContext
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from recovery import positions, statements
@@ -91,6 +92,8 @@ class Tables:
 
     dsn: str = field(repr=False)
     client: Client
+    into_fills: InsertContext
+    into_resolutions: InsertContext
 
     def fill(self, case: Case) -> None:
         """Replace the fills and the resolutions. Older versions are inserted after the newest: the last is not the right one."""
@@ -105,28 +108,14 @@ class Tables:
             [it.condition_id, it.payout_numerators, "1", it.resolved_at, it.resolved_at, it.is_deleted]
             for it in case.resolutions
         ]
-        columns = [
-            "condition_id",
-            "payout_numerators",
-            "payout_denominator",
-            "resolved_at",
-            "insert_time",
-            "is_deleted",
-        ]
-        self.client.insert(RESOLUTIONS, resolutions, column_names=columns)
-        assert len(case.fills) == self.count(FILLS)
-        assert len(case.resolutions) == self.count(RESOLUTIONS)
+        self.client.insert(context=self.into_resolutions, data=resolutions)
+        counts = f"SELECT (SELECT count() FROM {FILLS}), (SELECT count() FROM {RESOLUTIONS})"
+        assert [(len(case.fills), len(case.resolutions))] == self.client.query(counts).result_rows
 
     def _insert_fills(self, fills: list[Fill]) -> None:
         if fills:
-            columns = [column.name for column in fields(Fill)]
-            self.client.insert(
-                FILLS,
-                [[getattr(one, name) for one in fills] for name in columns],
-                column_names=["_version" if name == "version" else name for name in columns],
-                column_oriented=True,
-                settings={"optimize_on_insert": 0},
-            )
+            columns = [[getattr(one, column.name) for one in fills] for column in fields(Fill)]
+            self.client.insert(context=self.into_fills, data=columns)
 
     def write(self, rows: list[Row]) -> None:
         """Replace the positions by these."""
@@ -137,9 +126,6 @@ class Tables:
     def read(self) -> list[Found]:
         return list(self.client.query(f"SELECT * FROM {POSITIONS}").named_results())
 
-    def count(self, table: str) -> int:
-        return int(self.client.query(f"SELECT count() FROM {table}").result_rows[0][0])
-
 
 @pytest.fixture(scope="module")
 def tables(server: EmbeddedServer) -> Iterator[Tables]:
@@ -149,7 +135,9 @@ def tables(server: EmbeddedServer) -> Iterator[Tables]:
         client.command((PROJECT / "rehearsal" / "sql" / "tables" / f"{name}.sql").read_text("utf-8"))
     for table in (FILLS, RESOLUTIONS, POSITIONS):
         client.command(f"SYSTEM STOP MERGES {table}")
-    yield Tables(server.dsn, client)
+    columns = ["_version" if column.name == "version" else column.name for column in fields(Fill)]
+    into_fills = client.create_insert_context(FILLS, columns, column_oriented=True, settings={"optimize_on_insert": 0})
+    yield Tables(server.dsn, client, into_fills, client.create_insert_context(RESOLUTIONS))
     client.command(f"DROP DATABASE {DATABASE}")
 
 

@@ -77,6 +77,7 @@ def test_every_row_agrees_with_itself_and_its_payout(
         "wrong_share": "rows whose sold and held tokens are not all of them",
         "wrong_payout": "rows whose held tokens are not worth the payout",
         "unresolved": "rows of conditions that are not resolved",
+        "without_payout": "rows of outcomes that the resolution does not know",
         "wrong_time": "rows with another time than their resolution",
     }.items():
         evidence.expect(words, found[what], "==", 0)

@@ -9,6 +9,7 @@ SELECT
                exit_value - tokens_held * payout < -1e-6 - 1e-9 * tokens
                OR (tokens_sold_early = 0 AND abs(exit_value - tokens_held * payout) > 1e-6 + 1e-9 * tokens))) AS wrong_payout,
     countIf(NOT known) AS unresolved,
+    countIf(known AND p.outcome_index >= length(c.payouts)) AS without_payout,
     countIf(p.resolved_at != c.resolved_at AND known) AS wrong_time
 FROM
 (

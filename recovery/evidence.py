@@ -47,6 +47,7 @@ class Evidence:
     """What a check looked at and expects. It is GO only if rows were examined and every expectation holds.
 
     `examined` counts the rows or objects the answer is about; `found` is the answer's part that the check is about.
+    `fingerprint` is that of the window and `positions` that of the positions, where the phase looks at them.
     """
 
     check: str
@@ -58,6 +59,7 @@ class Evidence:
     answers: list[Answer] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    positions: str = ""
 
     def show(self, *answers: Answer, examined: int, **found: Any) -> None:
         """Take note of answers, of how many rows they are about, and of the figures that matter here."""
@@ -106,6 +108,7 @@ class Evidence:
             ],
             "notes": self.notes,
             "fingerprint": self.fingerprint,
+            "positions": self.positions,
             "verdict": self.verdict,
             "sentence": self.sentence,
         }  # fmt: skip

@@ -9,7 +9,8 @@ from recovery.incident import Incident
 
 @dataclass(frozen=True)
 class Check:
-    """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject."""
+    """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject,
+    month, sized_month, cron, board."""
 
     name: str
     per: str = ""
@@ -18,7 +19,8 @@ class Check:
 @dataclass(frozen=True)
 class Phase:
     """`after` are the phases whose evidence opens the gate of this phase's action; `swapping` is its action where the
-    incident file says that the table is repaired in a shadow."""
+    incident file says that the table is repaired in a shadow; `section` is what the incident file has where the phase is
+    asked at all: such a phase looks at the positions, too."""
 
     name: str
     title: str
@@ -26,6 +28,11 @@ class Phase:
     action: str | None = None
     after: tuple[str, ...] = ()
     swapping: str | None = None
+    section: str = ""
+
+    def applies(self, incident: Incident) -> bool:
+        """Whether the incident has what the phase is about."""
+        return not self.section or bool(getattr(incident, self.section))
 
     def action_for(self, incident: Incident) -> str | None:
         """The name of the phase's action."""
@@ -51,6 +58,14 @@ def axis(incident: Incident, per: str) -> list[str]:
             return list(incident.table.partitions)
         case "subject":
             return list(incident.window.test_subjects)
+        case "month":
+            return incident.positions.months if incident.positions else []
+        case "sized_month":
+            return [month.replace("-", "") for month in incident.positions.sizes] if incident.positions else []
+        case "cron":
+            return list(dict.fromkeys(board.cron for board in incident.boards.values()))
+        case "board":
+            return list(incident.boards)
     raise ValueError(f"no such axis: {per}")
 
 
@@ -147,8 +162,38 @@ PHASES: tuple[Phase, ...] = (
         ),
         after=("preflight", "phase1", "phase2", "phase3", "phase4"),
     ),
-    Phase("phase6", "Are the positions rebuilt?"),
-    Phase("phase7", "Are the boards refreshed?"),
-    Phase("phase8", "Do the numbers agree with the outside world?"),
+    Phase(
+        "phase6",
+        "Are the positions rebuilt?",
+        checks=(
+            WRITER,
+            BALANCE,
+            Check("test_a_month_has_the_positions_of_its_fills", "month"),
+            Check("test_tokens_and_dollars_are_conserved"),
+            Check("test_no_lot_is_sold_beyond_what_was_bought"),
+            Check("test_every_row_agrees_with_itself_and_its_payout"),
+            Check("test_no_row_outside_the_months_changed"),
+            Check("test_a_month_is_of_the_expected_size", "sized_month"),
+        ),
+        action="rebuild",
+        after=("preflight", "phase1", "phase2", "phase3", "phase4", "phase5"),
+        section="positions",
+    ),
+    Phase(
+        "phase7",
+        "Are the boards refreshed?",
+        checks=(
+            WRITER,
+            BALANCE,
+            Check("test_a_cron_succeeded_since_the_rebuild", "cron"),
+            Check("test_a_board_was_written_since_the_rebuild", "board"),
+            Check("test_a_board_agrees_with_the_positions", "board"),
+            Check("test_ranks_before_and_after_are_shown", "board"),
+        ),
+        action="refresh",
+        after=("preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6"),
+        section="boards",
+    ),
+    Phase("phase8", "Do the numbers agree with the outside world?", section="validation"),
 )
 BY_NAME = {phase.name: phase for phase in PHASES}

@@ -32,6 +32,8 @@ FRAGMENTS = (
     "differing",
     "accounts",
     "late_rows",
+    "resolved",
+    "position_accounts",
 )
 
 
@@ -120,7 +122,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     content = schema.content(table.version)
     typed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in content)
     version = schema.column(table.version)
-    return {
+    return positions_words(incident) | {
         "table": quote(table.database, table.name),
         "live": quote(table.database, table.name),
         "quarantine": quote(table.database, table.quarantine),
@@ -142,6 +144,18 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "group": quote(source.group),
         "source_time": quote(source.time),
         "right": f"SELECT {typed} FROM (\n{incident.right_rows}\n)",
+    }
+
+
+def positions_words(incident: Incident) -> dict[str, str]:
+    """The words of the positions, where the incident has them."""
+    positions, database = incident.positions, incident.table.database
+    if positions is None:
+        return {}
+    return {
+        "positions": quote(database, positions.table),
+        "resolutions": quote(database, positions.resolutions),
+        "counted": f"ifNull(({positions.fills}), 0)",
     }
 
 

@@ -121,6 +121,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     typed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in content)
     version = schema.column(table.version)
     return {
+        **_words_of_positions(incident),
         "table": quote(table.database, table.name),
         "live": quote(table.database, table.name),
         "quarantine": quote(table.database, table.quarantine),
@@ -142,6 +143,18 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "group": quote(source.group),
         "source_time": quote(source.time),
         "right": f"SELECT {typed} FROM (\n{incident.right_rows}\n)",
+    }
+
+
+def _words_of_positions(incident: Incident) -> dict[str, str]:
+    """What the words of the later phases stand for, where the incident file has positions."""
+    if incident.positions is None:
+        return {}
+    database, positions = incident.table.database, incident.positions
+    return {
+        "positions": quote(database, positions.table),
+        "resolutions": quote(database, positions.resolutions),
+        "counted": f"ifNull(({positions.fills}), 0)",
     }
 
 

@@ -1,0 +1,2 @@
+-- Is the table of the positions there?
+EXISTS TABLE ${positions}

@@ -106,3 +106,9 @@ def baseline(audit: Audit) -> Line | None:
 def deduplicated(audit: Audit) -> Line | None:
     """The last deduplication that was carried out, in place or by a swap."""
     return action.last_done(BY_NAME["phase4"].action_for(audit.incident) or "", audit.ledger.lines())
+
+
+@pytest.fixture
+def rebuilt(audit: Audit) -> Line | None:
+    """The last rebuild of the positions that was carried out."""
+    return action.last_done("rebuild", audit.ledger.lines())

@@ -64,6 +64,14 @@ class Row:
         off = self.difference
         return max(abs(off.bought), abs(off.held or 0.0), abs(off.realized))
 
+    def __str__(self) -> str:
+        off = self.difference
+        held = "" if off.held is None else f", {off.held:+,.4f} tokens held"
+        return (
+            f"{self.position}: ours {self.ours.realized:,.4f} $, theirs {self.theirs.realized:,.4f} $ "
+            f"({off.realized:+,.4f} $, {off.bought:+,.4f} tokens bought{held}): {self.cause}"
+        )
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -123,7 +131,7 @@ def compare(warehouse: Warehouse, account: Account, subject: str, now: datetime)
         fills,
         {row["condition"]: row["payouts"] for row in payouts.rows},
         {row["transaction"] for answer in broken for row in answer.rows},
-        now - timedelta(minutes=warehouse.incident.gates.settle_minutes),
+        ((now - timedelta(minutes=warehouse.incident.gates.settle_minutes)).timestamp(), now.timestamp()),
     )
     theirs: dict[Key, Open | Closed] = {(p.condition, p.outcome): p for p in (*account.closed, *account.open)}
     keys = dict.fromkeys([*theirs, *book.positions])
@@ -149,12 +157,12 @@ class _Book:
         fills: list[Fill],
         payouts: Mapping[str, list[int]],
         broken: set[str],
-        settled: datetime,
+        unsettled: tuple[float, float],
     ) -> None:
         self._rules = rules
         self._payouts = payouts
         self._broken = broken
-        self._settled = int(settled.timestamp())
+        self._unsettled = unsettled
         self._trades: dict[Key, list[Activity]] = defaultdict(list)
         self._moved: dict[str, float] = defaultdict(float)  # tokens by condition, or by event where it is converted
         for record in activity:
@@ -189,7 +197,7 @@ class _Book:
     ) -> Iterator[tuple[str, float]]:
         """What may have made a difference, and how large it can be, in tokens or dollars."""
         trades = self._trades[key]
-        in_transit = [trade for trade in trades if trade.at >= self._settled]
+        first, last = self._unsettled
         yield MOVED, self._moved.get(key[0], 0.0) + self._moved.get(theirs.event if theirs else "", 0.0)
         yield FEES, sum(self._most_fee(fill) for fill in mine.fills) / MILLION
         yield SELF_FILLS, sum(abs(fill.tokens) for fill in mine.fills if fill.is_with_itself) / MILLION
@@ -199,7 +207,7 @@ class _Book:
             yield SET_ASIDE, float("inf")
         if theirs is None and trades:
             yield UNLISTED, sum(trade.size for trade in trades)
-        yield JUST_NOW, sum(trade.size for trade in in_transit)
+        yield JUST_NOW, sum(trade.size for trade in trades if first <= trade.at <= last)
 
     def _has_fee(self, fill: Fill) -> bool:
         return self._rules.fee_start.timestamp() <= fill.at < self._rules.fee_end.timestamp()

@@ -32,6 +32,7 @@ FRAGMENTS = (
     "differing",
     "accounts",
     "late_rows",
+    "resolved_fills",
 )
 
 

@@ -51,6 +51,7 @@ def ask(case: Case, check: str, **axis: str) -> Evidence:
             "incident": incident,
             "now": case.now,
             "place": place,
+            "rebuilt": action.last_done("rebuild", lines),
             "warehouse": looked_at,
             **axis,
         }

@@ -38,6 +38,7 @@ COPIED = (
     "pm_canonical_fills_v4",
     "cron_executions",
     "pm_ingest_watermarks_v1",
+    "pm_condition_resolutions",
 )
 SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 CLOCK = Clock(SCENARIO["clock"])

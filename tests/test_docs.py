@@ -313,6 +313,7 @@ def composed() -> Iterator[str]:
     names = {"snapshot": snapshot, "worklist": worklist, "lock": lock, "holder": "''", "partition": "x"}
     names |= dict.fromkeys(("baseline", "earlier"), snapshot) | {"set_aside": words["quarantine"]}
     names |= dict.fromkeys(("shadow", "aside", "late", "catch"), shadow)
+    names["monitoring"] = statements.quote(JANUARY.table.database, JANUARY.monitoring.table)
     for path in sorted(statements.FOLDER.glob("*.sql")):
         text = path.read_text("utf-8")
         if "Fragment" in text.splitlines()[0]:

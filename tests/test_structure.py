@@ -197,7 +197,7 @@ def check_functions() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_the_roster_of_a_phase_is_its_checks(phase: Any) -> None:
     marked = [name for mark, name in check_functions() if mark == phase.name]
-    assert sorted(marked) == sorted(check.name for check in phase.checks)
+    assert sorted(marked) == sorted([*(check.name for check in phase.checks), *phase.besides])
 
 
 def test_every_mark_of_a_check_is_a_phase_or_says_how_it_is_asked() -> None:

@@ -44,11 +44,13 @@ class Figures:
 
 @dataclass(frozen=True)
 class Row:
-    """A position. `ours` is by average cost, `fifo` first in first out; all zero where one of us has no such position."""
+    """A position. `ours` is by average cost, `fifo` first in first out; all zero where one of us has no such position.
+    `oversold` tokens were sold here beyond those that were held."""
 
     position: str
     ours: Figures
     theirs: Figures
+    oversold: float
     fifo: float | None
     cause: str
 
@@ -60,9 +62,9 @@ class Row:
 
     @property
     def largest(self) -> float:
-        """The largest of the differences, in tokens or dollars."""
+        """The largest of the differences, in tokens or dollars; what was sold and never held is one."""
         off = self.difference
-        return max(abs(off.bought), abs(off.held or 0.0), abs(off.realized))
+        return max(abs(off.bought), abs(off.held or 0.0), abs(off.realized), self.oversold)
 
     def __str__(self) -> str:
         off = self.difference
@@ -182,10 +184,11 @@ class _Book:
             f"{theirs.title if theirs else condition}, outcome {outcome}",
             Figures(mine.bought / MILLION, mine.held / MILLION, realized / MILLION),
             _figures(theirs),
+            mine.oversold / MILLION,
             fifo,
             UNEXPLAINED,
         )
-        if row.largest <= self._rules.tolerance + 1e-9:
+        if theirs is not None and row.largest <= self._rules.tolerance + 1e-9:
             return replace(row, cause=SAME)
         for cause, most in self._causes(key, mine, theirs, is_open_here=is_settled and payout is None):
             if row.largest <= most + self._rules.tolerance:

@@ -32,12 +32,14 @@ class Fill:
 class Position:
     """One subject's tokens of one outcome, in millionths of tokens and dollars. `average` is what a token held cost.
 
-    `bought` counts tokens before a fee that was taken in tokens, where that is known; `held` those received."""
+    `bought` counts tokens before a fee that was taken in tokens, where that is known; `held` those received; `oversold`
+    those sold beyond what was held, which came from elsewhere."""
 
     bought: int = 0
     held: int = 0
     average: int = 0
     realized: int = 0
+    oversold: int = 0
     fills: list[Fill] = field(default_factory=list)
 
     def add(self, fill: Fill, before_fee: int) -> None:
@@ -53,6 +55,7 @@ class Position:
             sold = min(tokens, self.held)
             self.realized += (price - self.average) * sold // MILLION
             self.held -= sold
+            self.oversold += tokens - sold
 
     def settled(self, payout: int) -> int:
         """What was realized once the tokens held are worth `payout` each, in millionths."""
@@ -60,7 +63,7 @@ class Position:
 
 
 def positions(fills: list[Fill], before_fee: Callable[[Fill], int]) -> dict[Key, Position]:
-    """Each position of these fills, which are in order. What was sold beyond what was held came from elsewhere."""
+    """Each position of these fills, which are in order."""
     found: dict[Key, Position] = {}
     for fill in fills:
         found.setdefault((fill.condition, fill.outcome), Position()).add(fill, before_fee(fill))

@@ -78,7 +78,9 @@ def test_nothing_is_held_that_was_not_bought_and_the_average_is_a_price_that_was
     fills = [Fill("t", "c", 0, n, t if buy else -t, -d if buy else d) for n, (buy, t, d) in enumerate(drawn)]
     position = kept(*fills)["c", 0]
     bought = sum(tokens for buy, tokens, _ in drawn if buy)
+    sold = sum(tokens for buy, tokens, _ in drawn if not buy)
     prices = [dollars * MILLION // tokens for buy, tokens, dollars in drawn if buy]
     assert position.bought == bought
     assert 0 <= position.held <= bought
+    assert position.held - position.oversold == bought - sold
     assert min(prices, default=0) - len(fills) <= position.average <= max(prices, default=0)

@@ -131,7 +131,17 @@ def test_a_fill_of_a_position_that_nobody_else_knows_is_unexplained(case: Case) 
         f"FROM (SELECT * FROM {FILLS} ORDER BY abs(usdc_delta) DESC LIMIT 1)"
     )
     found = compared(case)
-    assert [row.position for row in found.rows if row.cause == agreement.UNEXPLAINED] == ["aa, outcome 1"]
+    assert [row.position for row in found.rows if row.cause == agreement.UNEXPLAINED] == ["aa, outcome 0"]
+
+
+def test_a_sale_of_what_was_never_held_is_unexplained(case: Case) -> None:
+    case.command(
+        f"INSERT INTO {FILLS} SELECT * REPLACE(concat(fill_id, 'x') AS fill_id, -1000 AS tokens_delta, 0.5 AS usdc_delta, "
+        f"event_time + 1 AS event_time) FROM (SELECT * FROM {FILLS} WHERE condition_id = (SELECT condition_id FROM {FILLS} "
+        "GROUP BY condition_id HAVING count() = 1 ORDER BY condition_id LIMIT 1))"
+    )
+    (unexplained,) = (row for row in compared(case).rows if row.cause == agreement.UNEXPLAINED)
+    assert unexplained.oversold > 100
 
 
 def take_one_position_out(case: Case) -> None:

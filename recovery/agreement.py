@@ -45,7 +45,7 @@ class Figures:
 @dataclass(frozen=True)
 class Row:
     """A position. `ours` is by average cost, `fifo` first in first out; all zero where one of us has no such position.
-    `oversold` tokens were sold here beyond those that were held."""
+    `oversold` tokens were sold here beyond those that were held, and nothing says where they came from."""
 
     position: str
     ours: Figures
@@ -184,7 +184,7 @@ class _Book:
             f"{theirs.title if theirs else condition}, outcome {outcome}",
             Figures(mine.bought / MILLION, mine.held / MILLION, realized / MILLION),
             _figures(theirs),
-            mine.oversold / MILLION,
+            self._oversold(key, mine, theirs),
             fifo,
             UNEXPLAINED,
         )
@@ -201,9 +201,9 @@ class _Book:
         """What may have made a difference, and how large it can be, in tokens or dollars."""
         trades = self._trades[key]
         first, last = self._unsettled
-        yield MOVED, self._moved.get(key[0], 0.0) + self._moved.get(theirs.event if theirs else "", 0.0)
+        yield MOVED, self._moved_tokens(key, theirs)
         yield FEES, sum(self._most_fee(fill) for fill in mine.fills) / MILLION
-        yield SELF_FILLS, sum(abs(fill.tokens) for fill in mine.fills if fill.is_with_itself) / MILLION
+        yield SELF_FILLS, _tokens_with_itself(mine)
         if is_open_here:
             yield UNRESOLVED, mine.held / MILLION
         if not mine.fills and trades and all(trade.transaction in self._broken for trade in trades):
@@ -211,6 +211,20 @@ class _Book:
         if theirs is None and trades:
             yield UNLISTED, sum(trade.size for trade in trades)
         yield JUST_NOW, sum(trade.size for trade in trades if first <= trade.at <= last)
+
+    def _oversold(self, key: Key, mine: Position, theirs: Open | Closed | None) -> float:
+        """Tokens sold beyond those held, where neither as many were sold there nor came without a trade."""
+        oversold = mine.oversold / MILLION
+        sold_here = -sum(fill.tokens for fill in mine.fills if fill.tokens < 0) / MILLION
+        sold_there = sum(trade.size for trade in self._trades[key] if trade.side == "SELL")
+        known = sold_here <= sold_there + self._rules.tolerance or oversold <= max(
+            self._moved_tokens(key, theirs), _tokens_with_itself(mine)
+        )
+        return 0.0 if known else oversold
+
+    def _moved_tokens(self, key: Key, theirs: Open | Closed | None) -> float:
+        """Tokens that came or went without a trade: of the condition, or of the event where they were converted."""
+        return self._moved.get(key[0], 0.0) + self._moved.get(theirs.event if theirs else "", 0.0)
 
     def _has_fee(self, fill: Fill) -> bool:
         return self._rules.fee_start.timestamp() <= fill.at < self._rules.fee_end.timestamp()
@@ -241,6 +255,10 @@ class _Book:
 def _plain(condition: str) -> str:
     """A condition as the table has it."""
     return condition.removeprefix("0x").lower()
+
+
+def _tokens_with_itself(mine: Position) -> float:
+    return sum(abs(fill.tokens) for fill in mine.fills if fill.is_with_itself) / MILLION
 
 
 def _figures(theirs: Open | Closed | None) -> Figures:

@@ -2,7 +2,7 @@
 SELECT
     toString(day) AS day,
     count() AS missing,
-    groupArraySorted(10)(concat(condition, ' (', toString(fills), ' fills)')) AS sample
+    groupArraySorted(10)(concat(condition, ', fills: ', toString(fills))) AS sample
 FROM (${resolved_fills}) AS filled
 LEFT ANTI JOIN
 (

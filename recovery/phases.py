@@ -36,8 +36,9 @@ class Phase:
         return self.swapping if incident.swaps and self.swapping else self.action
 
     def waits(self, record: Mapping[str, Any]) -> bool:
-        """Whether recorded evidence is that of a check which is not required, and cannot be told yet."""
-        return record.get("verdict") == PENDING and record["check"].partition("[")[0] in self.besides
+        """Whether recorded evidence is that of a check which is not required, and was left because it cannot be told yet."""
+        left = (record.get("verdict"), record.get("outcome")) == (PENDING, "skipped")
+        return left and record["check"].partition("[")[0] in self.besides
 
     def roster(self, incident: Incident) -> list[str]:
         """The ids of all checks that must be GO, one for each day, partition or subject."""

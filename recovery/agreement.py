@@ -166,10 +166,15 @@ class _Book:
         self._broken = broken
         self._unsettled = unsettled
         self._trades: dict[Key, list[Activity]] = defaultdict(list)
+        self._halves: dict[tuple[str, Key, bool], list[Activity]] = defaultdict(
+            list
+        )  # by transaction, and whether bought
         self._moved: dict[str, float] = defaultdict(float)  # tokens by condition, or by event where it is converted
         for record in activity:
             if record.kind == TRADE:
-                self._trades[_plain(record.condition), record.outcome].append(record)
+                key = _plain(record.condition), record.outcome
+                self._trades[key].append(record)
+                self._halves[record.transaction, key, record.side == "BUY"].append(record)
             elif record.kind in OTHERWISE:
                 self._moved[record.event if record.kind == CONVERSION else _plain(record.condition)] += record.size
         self.positions = average_cost.positions(fills, self._before_fee)
@@ -231,12 +236,10 @@ class _Book:
 
     def _published(self, fill: Fill) -> int | None:
         """How many millionths of a token the activity says that this fill was of: before a fee, and for the same dollars."""
-        side = "BUY" if fill.tokens > 0 else "SELL"
         dollars = abs(fill.dollars)
         near = [
             (abs(round(trade.size * trade.price * MILLION) - dollars), round(trade.size * MILLION))
-            for trade in self._trades[fill.condition, fill.outcome]
-            if trade.transaction == fill.transaction and trade.side == side
+            for trade in self._halves.get((fill.transaction, (fill.condition, fill.outcome), fill.tokens > 0), ())
         ]
         off, size = min(near, default=(dollars + MILLION, 0))
         return size if off <= 2 + dollars // 10_000 else None

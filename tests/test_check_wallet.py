@@ -13,6 +13,8 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Response
 
 from recovery import agreement
 from recovery.agreement import Agreement
@@ -314,6 +316,24 @@ def test_a_wallet_that_neither_side_knows_proves_nothing(real: Case, tmp_path: P
 def test_a_wrong_address_is_a_usage_error(real: Case, capsys: pytest.CaptureFixture[str], address: str) -> None:
     assert command(real, address, f"--from={RECORDS}") == 4
     assert "is no address: 0x and 40 hex digits are expected" in capsys.readouterr().err
+
+
+def test_the_command_asks_the_api_page_by_page_and_keeps_its_answers(
+    case: Case, httpserver: HTTPServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in ("/positions", "/closed-positions", "/activity"):
+        records = json.loads((RECORDS / f"{path[1:].replace('-', '_')}.json").read_text())
+        httpserver.expect_request(path, method="GET").respond_with_handler(
+            lambda request, records=records: Response(
+                json.dumps(records[int(request.args["offset"]) :][: int(request.args["limit"])])
+            )
+        )
+    url = httpserver.url_for("").rstrip("/")
+    case.edit(services={"data_api": CONTENT["services"]["data_api"] | {"url": url, "requests_per_10_seconds": 10_000}})
+    assert command(case, WALLET) == 0
+    assert "119 of 125 positions within the tolerance" in capsys.readouterr().out
+    (kept,) = (case.folder / "evidence").iterdir()
+    assert command(case, WALLET, f"--from={kept}") == 0
 
 
 def test_an_api_that_cannot_be_reached_is_exit_code_13(case: Case, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,7 +90,7 @@ class Audit:
     def next_phase(self) -> str:
         """The first phase that the ledger does not show as GO."""
         verdicts = {line["phase"]: line["verdict"] for line in self.ledger.lines() if line["kind"] == "finished"}
-        asked = [phase.name for phase in PHASES[1:] if phase.checks]
+        asked = [phase.name for phase in PHASES[1:] if phase.checks and phase.applies(self.incident)]
         return next((name for name in asked if verdicts.get(name) != GO), asked[-1])
 
     def header(self, config: pytest.Config) -> list[str]:

@@ -7,9 +7,10 @@ from datetime import datetime
 import pytest
 
 from checks.audit import Audit
-from recovery import action, census, fingerprint, swap
+from recovery import action, census, fingerprint, positions, swap
 from recovery.action import Plan
 from recovery.actions import ACTIONS
+from recovery.conservation import Conservation
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
@@ -59,6 +60,8 @@ def evidence(request: pytest.FixtureRequest, audit: Audit) -> Evidence:
     """What this check finds. It must show an answer and expect something, or the check fails."""
     found = Evidence(check=request.node.name, phases=request.node.stash[page.PHASES])
     found.fingerprint = fingerprint.of_window(audit.warehouse)
+    if any(BY_NAME[phase].section for phase in found.phases):
+        found.positions = positions.print_of(audit.warehouse)
     return found
 
 
@@ -110,5 +113,17 @@ def deduplicated(audit: Audit) -> Line | None:
 
 @pytest.fixture
 def rebuilt(audit: Audit) -> Line | None:
-    """The last rebuild of the positions that was carried out."""
-    return action.last_done("rebuild", audit.ledger.lines())
+    """The last rebuild of the positions."""
+    return action.last_done(BY_NAME["phase6"].action_for(audit.incident) or "", audit.ledger.lines())
+
+
+@pytest.fixture
+def refreshed(audit: Audit) -> Line | None:
+    """The last refresh of the boards."""
+    return action.last_done(BY_NAME["phase7"].action_for(audit.incident) or "", audit.ledger.lines())
+
+
+@pytest.fixture
+def conserved(warehouse: Warehouse, rebuilt: Line | None) -> Conservation | None:
+    """What the fills say of the positions, as of the last rebuild; one scan of both, however many checks ask for it."""
+    return Conservation.take(warehouse, rebuilt["plan"]["facts"]) if rebuilt else None

@@ -20,7 +20,7 @@ from recovery import moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
-from recovery.phases import PHASES, axis
+from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import page
 
@@ -28,7 +28,7 @@ pytest_plugins = ["checks.fixtures"]
 
 AUDIT = pytest.StashKey[Audit]()
 PROJECT = Path(__file__).parent.parent
-AXES = ("day", "clean_day", "partition", "subject")
+AXES = ("day", "clean_day", "partition", "subject", "month", "sized_month", "cron", "board")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -187,11 +187,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Phase order. What is marked with several phases belongs to those of them that are asked."""
+    """Phase order; without the phases that the incident file has no section for. What is marked with several phases belongs
+    to those of them that are asked."""
     audit = config.stash.get(AUDIT, None)
     if audit is None:
         return
     marks = {item: [phase.name for phase in PHASES if item.get_closest_marker(phase.name)] for item in items}
+    left_out = [item for item, names in marks.items() if not all(BY_NAME[n].applies(audit.incident) for n in names)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+        marks = {item: marks[item] for item in items}
     audit.phases = [phase.name for phase in PHASES if any(names == [phase.name] for names in marks.values())]
     for item, names in marks.items():
         item.stash[page.PHASES] = [name for name in names if name in audit.phases]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from recovery import agreement, census
+from recovery import agreement, census, conservation, positions
 from recovery.data_api import Client
 from recovery.evidence import Evidence
 from recovery.incident import Incident
@@ -41,7 +41,7 @@ def test_a_subject_agrees_with_the_data_api(
 def test_the_best_positions_are_reasonable(incident: Incident, warehouse: Warehouse, evidence: Evidence) -> None:
     """Nobody wins always, and nobody earns more than was paid and received."""
     rules = agreement.rules_of(incident)
-    best = warehouse.ask("best_positions", **_months(incident), top=rules.top)
+    best = warehouse.ask("best_positions", **positions.span(incident), top=rules.top)
     spotless = [r for r in best.rows if r["positions"] > rules.positions_without_a_loss and r["wins"] == r["positions"]]
     rich = [r for r in best.rows if r["profit"] > rules.profit_per_volume * r["volume"]]
     evidence.show(
@@ -62,7 +62,7 @@ def test_no_resolved_condition_is_missing(
     if rebuilt is None:
         _show_that_nothing_was_rebuilt(evidence)
         return
-    filled, missing = _conditions(incident, warehouse, rebuilt)
+    filled, missing = _conditions(warehouse, rebuilt)
     conditions = sum(row["conditions"] for row in filled.rows)
     expected = sum(row["expected"] for row in filled.rows)
     evidence.show(filled, missing, examined=expected, conditions=conditions, missing=_samples(missing.rows))
@@ -71,9 +71,8 @@ def test_no_resolved_condition_is_missing(
         "resolved conditions without a position", lost, "<=", agreement.rules_of(incident).missing_conditions
     )
     if conditions > expected:
-        evidence.note(
-            f"Of {conditions - expected:,} more conditions no lot cost {incident.positions.least_cost:g} $: they need no row."
-        )
+        least = positions.section(incident).least_cost
+        evidence.note(f"Of {conditions - expected:,} more conditions no lot cost {least:g} $: they need no row.")
 
 
 def test_criterion_no_broken_row_is_left(counted: census.Census, evidence: Evidence) -> None:
@@ -94,7 +93,7 @@ def test_criterion_every_day_of_the_window_has_positions(
     if rebuilt is None:
         _show_that_nothing_was_rebuilt(evidence)
         return
-    filled, missing = _conditions(incident, warehouse, rebuilt)
+    filled, missing = _conditions(warehouse, rebuilt)
     days = {each.isoformat() for each in incident.days}
     expected = {row["day"]: row["expected"] for row in filled.rows if row["day"] in days}
     lost = {row["day"]: row for row in missing.rows}.get(day)
@@ -118,12 +117,11 @@ def test_criterion_monitoring_is_healthy(
     if rebuilt is None:
         evidence.pending = "nothing was rebuilt yet; run pytest -m phase6 --execute."
         return
-    database = incident.table.database
-    if not warehouse.ask_again("table", database=database, table=monitoring.table).rows:
+    if not warehouse.columns(monitoring.table):
         evidence.pending = f"there is no table {monitoring.table}; run pytest -m nightly."
         return
-    names = {"monitoring": quote(database, monitoring.table)}
-    answer = warehouse.ask_again("monitoring", names=names, since=_cutoff(rebuilt), now=now)
+    names = {"monitoring": quote(incident.table.database, monitoring.table)}
+    answer = warehouse.ask_again("monitoring", names=names, since=datetime.fromisoformat(rebuilt["now"]), now=now)
     found = answer.first
     hours = found["hours"] if found["results"] else 0
     evidence.show(answer, examined=found["results"], hours=hours, not_ok=found["sample"])
@@ -141,26 +139,12 @@ def _show_that_nothing_was_rebuilt(evidence: Evidence) -> None:
     evidence.note("Run pytest -m phase6 --execute.")
 
 
-def _conditions(incident: Incident, warehouse: Warehouse, rebuilt: Line) -> tuple[Any, Any]:
+def _conditions(warehouse: Warehouse, rebuilt: Line) -> tuple[Any, Any]:
     """The resolved conditions with fills, and those of them without a position, by day."""
-    asked = {**_months(incident), "cutoff": _cutoff(rebuilt), "least_cost": incident.positions.least_cost}
+    asked = conservation.parameters(warehouse, rebuilt["plan"]["facts"])
     return warehouse.ask("conditions_resolved", **asked), warehouse.ask("conditions_missing", **asked)
 
 
 def _samples(rows: list[dict[str, Any]]) -> list[str]:
     """Some of the missing conditions, with their days."""
     return [f"{row['day']}: {condition}" for row in rows for condition in row["sample"]][:20]
-
-
-def _cutoff(rebuilt: Line) -> datetime:
-    """Until when the rebuild took fills and resolutions in."""
-    return datetime.fromisoformat(rebuilt["plan"]["facts"]["cutoff"])
-
-
-def _months(incident: Incident) -> dict[str, datetime]:
-    """The months of the positions, half-open."""
-    first, after = (
-        datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-        for month in (incident.positions.start, incident.positions.end)
-    )
-    return {"resolved_from": first, "resolved_to": after}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from recovery import fingerprint, gate, snapshot, throttle, writer
+from recovery import fingerprint, gate, positions, snapshot, throttle, writer
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
 from recovery.ledger import Line
@@ -89,8 +89,9 @@ def run(action: Action, phase: Phase, place: Workplace, *, override: str | None 
 def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: str | None) -> Plan:
     ledger, warehouse = place.ledger, place.warehouse
     warehouse.forget()  # what checks of this run were answered may be out of date
-    before = fingerprint.of_window(warehouse) if phase.after else ""
-    state = gate.State(place.now(), before, warehouse.installation)
+    home = positions.at(place) if phase.section else place  # where the table is that the action writes to
+    before, held_before = _prints(place, phase)
+    state = gate.State(place.now(), before, warehouse.installation, held_before)
     reasons = gate.reasons_to_refuse(phase, place.incident, ledger, state)
     if phase.after:
         reasons += writer.faults(place)
@@ -104,36 +105,48 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
     plan = _plan_of(begun) if begun else action.plan(place)
     if not plan.units:
         return plan
-    _require_disk(place, plan)
+    _require_disk(home, plan)
     if begun is None:
         attempt = uuid.uuid4().hex[:8]
         begun = ledger.append(
             "started", run=place.run, action=action.name, phase=phase.name, plan=plan.record(), before=before,
-            snapshot=snapshot.name_of(place, phase.name, attempt) if plan.snapshot else None,
+            snapshot=snapshot.name_of(home, phase.name, attempt) if plan.snapshot else None,
             who=who(), now=place.now().isoformat(), attempt=attempt,
+            **({"positions_before": held_before} if phase.section else {}),
         )  # fmt: skip
     else:
         place.tell(f"{action.name}: resuming what began at {begun['time']}; the server is looked at first.")
-        _require_quiet(place, action, begun)
-    taken = _snapshot_first(place, plan, begun)
+        _require_quiet(home, action, begun)
+    taken = _snapshot_first(home, plan, begun)
     for number in range(len(plan.units)):
         _do_unit(action, place, plan, begun, number, held)
     for worklist in {unit.values["worklist"] for unit in plan.units if "worklist" in unit.values}:
         snapshot.drop_table(warehouse, worklist)  # its last statement may have been lost
     warehouse.forget()
     faults = action.verify(place, plan)
-    if taken and (fault := snapshot.fault(place, taken)):
+    if taken and (fault := snapshot.fault(home, taken)):
         faults.append(fault)
     if faults:
         ledger.append("failed", run=place.run, action=action.name, reason="; ".join(faults))
         raise ActionFailed(
             f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(place, begun)}"
         )
-    after = fingerprint.of_window(warehouse) if phase.after else ""
+    after, held_after = _prints(place, phase)
+    of_positions = (
+        {"positions_before": begun["positions_before"], "positions_after": held_after} if phase.section else {}
+    )
     ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"], after=after,
                   rows=sum(line["rows"] for line in _units(place, begun, "done")), plan=plan.record(),
-                  snapshot=taken["name"] if taken else None)  # fmt: skip
+                  snapshot=taken["name"] if taken else None, now=place.now().isoformat(), **of_positions)  # fmt: skip
     return plan
+
+
+def _prints(place: Workplace, phase: Phase) -> tuple[str, str]:
+    """The fingerprints that the phase's evidence is bound to: of the window, and of the positions."""
+    return (
+        fingerprint.of_window(place.warehouse) if phase.after else "",
+        positions.print_of(place.warehouse) if phase.section else "",
+    )
 
 
 def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: int, held: Lock) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from recovery import average_cost
+from recovery import average_cost, positions
 from recovery.average_cost import MILLION, Fill, Key, Position
 from recovery.data_api import TRADE, Account, Activity, Closed, Open
 from recovery.errors import UsageError
@@ -121,7 +121,7 @@ def compare(warehouse: Warehouse, account: Account, subject: str, now: datetime)
     payouts = warehouse.ask("subject_payouts", subject=subject)
     answers = [asked, payouts]
     fifo: dict[Key, float] = {}
-    if warehouse.ask_again("positions_exists").first["result"]:
+    if warehouse.columns(positions.section(warehouse.incident).table):
         answers.append(warehouse.ask("subject_positions", subject=subject))
         fifo = {(row["condition"], row["outcome"]): row["pnl"] for row in answers[-1].rows}
     broken = [warehouse.ask("subject_broken", subject=subject)]
@@ -166,9 +166,8 @@ class _Book:
         self._broken = broken
         self._unsettled = unsettled
         self._trades: dict[Key, list[Activity]] = defaultdict(list)
-        self._halves: dict[tuple[str, Key, bool], list[Activity]] = defaultdict(
-            list
-        )  # by transaction, and whether bought
+        # By transaction, too, and whether it was bought.
+        self._halves: dict[tuple[str, Key, bool], list[Activity]] = defaultdict(list)
         self._moved: dict[str, float] = defaultdict(float)  # tokens by condition, or by event where it is converted
         for record in activity:
             if record.kind == TRADE:

@@ -48,7 +48,8 @@ class Evidence:
     """What a check looked at and expects. It is GO only if rows were examined and every expectation holds.
 
     `examined` counts the rows or objects the answer is about; `found` is the answer's part that the check is about.
-    `pending` says why it cannot be told yet; such evidence is neither GO nor NO-GO.
+    `fingerprint` is that of the window and `positions` that of the positions, where the phase looks at them. `pending` says
+    why it cannot be told yet; such evidence is neither GO nor NO-GO.
     """
 
     check: str
@@ -60,6 +61,7 @@ class Evidence:
     answers: list[Answer] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    positions: str = ""
     pending: str = ""
 
     def show(self, *answers: Answer, examined: int, **found: Any) -> None:
@@ -114,6 +116,7 @@ class Evidence:
             "notes": self.notes,
             "fingerprint": self.fingerprint,
             "pending": self.pending,
+            "positions": self.positions,
             "verdict": self.verdict,
             "sentence": self.sentence,
         }  # fmt: skip

@@ -28,11 +28,12 @@ STEPS = ("started", "done", "restored")
 
 @dataclass(frozen=True)
 class State:
-    """What holds now: the clock, the fingerprint of the window, the installation."""
+    """What holds now: the clock, the fingerprint of the window, the installation, the fingerprint of the positions."""
 
     now: datetime
     fingerprint: str
     installation: str
+    positions: str = ""
 
 
 def reasons_to_refuse(phase: Phase, incident: Incident, ledger: Ledger, state: State) -> list[str]:
@@ -45,6 +46,8 @@ def reasons_to_refuse(phase: Phase, incident: Incident, ledger: Ledger, state: S
         return [unreadable]
     reasons: list[str] = []
     for name in phase.after:
+        if not BY_NAME[name].applies(incident):
+            continue
         reasons += _not_go(BY_NAME[name], phase, incident, lines, state)
     return reasons
 
@@ -103,6 +106,10 @@ def _not_go(phase: Phase, acting: Phase, incident: Incident, lines: Sequence[Lin
         seen = sorted({(r["fingerprint"], r["seq"]) for r in evidence})
         lost = [why for f, seq in seen if (why := _lost(f, seq, steps, action, state.fingerprint))]
         reasons += [f"the window was {why} since {phase.name} was asked; {command}" for why in lost[:1]]
+        if phase.section:
+            seen = sorted({(str(r.get("positions", "")), r["seq"]) for r in evidence})
+            lost = [why for f, seq in seen if (why := _lost(f, seq, _of_positions(steps), action, state.positions))]
+            reasons += [f"the positions were {why} since {phase.name} was asked; {command}" for why in lost[:1]]
     return [reason if command in reason else f"{reason}; {command}" for reason in reasons]
 
 
@@ -125,6 +132,15 @@ def _incomplete(phase: Phase, incident: Incident, evidence: Sequence[Line]) -> l
     if len(reasons) > 3:
         reasons = [*reasons[:3], f"{phase.name}: {len(reasons) - 3} more checks are missing or NO-GO"]
     return reasons
+
+
+def _of_positions(steps: Sequence[Line]) -> list[Line]:
+    """The steps that were about the positions, with their fingerprints in place of the window's."""
+    return [
+        {**line, "before": line["positions_before"], "after": line.get("positions_after", "")}
+        for line in steps
+        if "positions_before" in line
+    ]
 
 
 def _lost(fingerprint: str, since: int, steps: Sequence[Line], acting: str | None, now: str) -> str:

@@ -12,7 +12,8 @@ from recovery.incident import Incident
 
 @dataclass(frozen=True)
 class Check:
-    """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject."""
+    """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject,
+    month, sized_month, cron, board."""
 
     name: str
     per: str = ""
@@ -21,7 +22,8 @@ class Check:
 @dataclass(frozen=True)
 class Phase:
     """`after` are the phases whose evidence opens the gate of this phase's action; `swapping` is its action where the
-    incident file says that the table is repaired in a shadow; `besides` are checks that it asks and does not require."""
+    incident file says that the table is repaired in a shadow; `section` is what the incident file has where the phase is
+    asked at all: such a phase looks at the positions, too; `besides` are checks that it asks and does not require."""
 
     name: str
     title: str
@@ -29,7 +31,12 @@ class Phase:
     action: str | None = None
     after: tuple[str, ...] = ()
     swapping: str | None = None
+    section: str = ""
     besides: tuple[str, ...] = ()
+
+    def applies(self, incident: Incident) -> bool:
+        """Whether the incident has what the phase is about."""
+        return not self.section or bool(getattr(incident, self.section))
 
     def action_for(self, incident: Incident) -> str | None:
         """The name of the phase's action."""
@@ -60,6 +67,14 @@ def axis(incident: Incident, per: str) -> list[str]:
             return list(incident.table.partitions)
         case "subject":
             return list(incident.window.test_subjects)
+        case "month":
+            return incident.positions.months if incident.positions else []
+        case "sized_month":
+            return [month.replace("-", "") for month in incident.positions.sizes] if incident.positions else []
+        case "cron":
+            return list(dict.fromkeys(board.cron for board in incident.boards.values()))
+        case "board":
+            return list(incident.boards)
     raise ValueError(f"no such axis: {per}")
 
 
@@ -156,8 +171,38 @@ PHASES: tuple[Phase, ...] = (
         ),
         after=("preflight", "phase1", "phase2", "phase3", "phase4"),
     ),
-    Phase("phase6", "Are the positions rebuilt?"),
-    Phase("phase7", "Are the boards refreshed?"),
+    Phase(
+        "phase6",
+        "Are the positions rebuilt?",
+        checks=(
+            WRITER,
+            BALANCE,
+            Check("test_a_month_has_the_positions_of_its_fills", "month"),
+            Check("test_tokens_and_dollars_are_conserved"),
+            Check("test_no_lot_is_sold_beyond_what_was_bought"),
+            Check("test_every_row_agrees_with_itself_and_its_payout"),
+            Check("test_no_row_outside_the_months_changed"),
+            Check("test_a_month_is_of_the_expected_size", "sized_month"),
+        ),
+        action="rebuild",
+        after=("preflight", "phase1", "phase2", "phase3", "phase4", "phase5"),
+        section="positions",
+    ),
+    Phase(
+        "phase7",
+        "Are the boards refreshed?",
+        checks=(
+            WRITER,
+            BALANCE,
+            Check("test_a_cron_succeeded_since_the_rebuild", "cron"),
+            Check("test_a_board_was_written_since_the_rebuild", "board"),
+            Check("test_a_board_agrees_with_the_positions", "board"),
+            Check("test_ranks_before_and_after_are_shown", "board"),
+        ),
+        action="refresh",
+        after=("preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6"),
+        section="boards",
+    ),
     Phase(
         "phase8",
         "Do the numbers agree with the outside world?",
@@ -167,9 +212,10 @@ PHASES: tuple[Phase, ...] = (
             Check("test_no_resolved_condition_is_missing"),
             Check("test_criterion_no_broken_row_is_left"),
             Check("test_criterion_every_day_of_the_window_has_positions", "day"),
-            Check("test_criterion_the_boards_show_the_corrected_ranking"),
+            Check("test_criterion_the_boards_show_the_corrected_ranking", "board"),
         ),
         after=("preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6", "phase7"),
+        section="validation",
         besides=("test_criterion_monitoring_is_healthy",),
     ),
 )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recovery import snapshot
+from recovery import positions, snapshot
 from recovery.action import Action, Plan, Unit
 from recovery.actions import ACTIONS
 from recovery.census import Census
@@ -77,7 +77,9 @@ def stages(place: Workplace) -> list[Stage]:
     """
     measured = rates(place.ledger.lines())
     return [
-        _stage(place, phase, ACTIONS[name], measured) for phase in PHASES if (name := phase.action_for(place.incident))
+        _stage(place, phase, ACTIONS[name], measured)
+        for phase in PHASES
+        if phase.applies(place.incident) and (name := phase.action_for(place.incident))
     ]
 
 
@@ -102,10 +104,11 @@ def _stage(place: Workplace, phase: Phase, action: Action, measured: dict[tuple[
         plan = action.plan(place)
     taken: tuple[Statement, ...] = ()
     if plan.units and plan.snapshot:
-        held = {row["partition_id"] for row in place.warehouse.ask_again("rows_of").rows}
-        name = snapshot.name_of(place, phase.name, ATTEMPT)
-        writes = snapshot.writes(place.warehouse, name, [each for each in plan.snapshot if each in held])
-        taken = tuple(Statement(write.name, *place.warehouse.composed(write)) for write in writes)
+        home = positions.at(place) if phase.section else place
+        held = {row["partition_id"] for row in home.warehouse.ask_again("rows_of").rows}
+        name = snapshot.name_of(home, phase.name, ATTEMPT)
+        writes = snapshot.writes(home.warehouse, name, [each for each in plan.snapshot if each in held])
+        taken = tuple(Statement(write.name, *home.warehouse.composed(write)) for write in writes)
     return Stage(phase.name, plan, taken, tuple(_step(place, action, unit, measured) for unit in plan.units))
 
 

@@ -143,7 +143,8 @@ def window_rows(warehouse: Warehouse, table: str | None = None) -> int:
 
 def _names(place: Workplace, taken: Line) -> dict[str, str]:
     """The snapshot, and the one that the table was last restored from, as far as the server still has it."""
-    last = next((line for line in reversed(place.ledger.lines()) if line["kind"] in ("restored", "done")), None)
+    ends = [line for line in place.ledger.lines() if line["kind"] in ("restored", "done")]
+    last = next((line for line in reversed(ends) if "positions_before" not in line), None)
     earlier = last["snapshot"] if last and last["kind"] == "restored" else taken["name"]
     if not snapshot.is_there(place.warehouse, earlier):
         earlier = taken["name"]
@@ -172,7 +173,7 @@ def _unfinished(place: Workplace) -> list[Line]:
     """Restores that were begun and not ended."""
     lines = place.ledger.lines()
     ended = {line["kept"] for line in lines if line["kind"] == "restored"}
-    return [line for line in lines if line["kind"] == "restoring" and line["kept"] not in ended]
+    return [line for line in lines if line["kind"] == "restoring" and line["worklist"] and line["kept"] not in ended]
 
 
 def _label(what: str) -> str:

@@ -246,10 +246,11 @@ class Sizes(Section):
 
 
 class Positions(Section):
-    """The table of lots and shorts that is made from the repaired one. `fills` is a condition: the rows that count;
-    `start` and `end` are months of resolution, half-open."""
+    """The table of lots and shorts that is made from the repaired one. `time` is when a position was resolved, `fills` a
+    condition: the rows that count; `start` and `end` are months of resolution, half-open."""
 
     table: Name
+    time: Name
     resolutions: Name
     fills: Expression
     start: Month
@@ -270,6 +271,12 @@ class Positions(Section):
         if strange := sorted(month for month in self.sizes if not self.start <= month < self.end):
             raise ValueError(f"sizes: {strange[0]} is not one of the months from {self.start} to before {self.end}")
         return self
+
+    @property
+    def months(self) -> list[str]:
+        """The partitions to rebuild, as toYYYYMM gives them."""
+        first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in (self.start, self.end))
+        return [f"{number // 12:04}{number % 12 + 1:02}" for number in range(first, last)]
 
 
 class Board(Section):

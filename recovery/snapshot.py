@@ -44,10 +44,11 @@ def take(
         warehouse.write(write.name, label=_label(write.part), names=write.names)
     warehouse.forget()
     copy, after = fingerprint.ask(warehouse, name).rows, fingerprint.ask(warehouse).rows
-    if not copy or not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
+    if not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
         raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
     return place.ledger.append(
-        "snapshot", run=place.run, name=name, base=base or name, partitions=sorted(held & set(partitions)),
+        "snapshot", run=place.run, table=place.incident.table.name, name=name, base=base or name,
+        partitions=sorted(held & set(partitions)),
         window=fingerprint.digest(row for row in copy if row["in_window"]),
         outside={row["day"]: [row["rows"], row["hash"]] for row in settled(place, copy) if not row["in_window"]},
         rows=sum(row["rows"] for row in copy), now=place.now().isoformat(),

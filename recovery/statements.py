@@ -32,7 +32,9 @@ FRAGMENTS = (
     "differing",
     "accounts",
     "late_rows",
+    "resolved",
     "resolved_fills",
+    "position_accounts",
 )
 
 
@@ -121,8 +123,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     content = schema.content(table.version)
     typed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in content)
     version = schema.column(table.version)
-    return {
-        **_words_of_positions(incident),
+    return positions_words(incident) | {
         "table": quote(table.database, table.name),
         "live": quote(table.database, table.name),
         "quarantine": quote(table.database, table.quarantine),
@@ -147,11 +148,11 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     }
 
 
-def _words_of_positions(incident: Incident) -> dict[str, str]:
-    """What the words of the later phases stand for, where the incident file has positions."""
-    if incident.positions is None:
+def positions_words(incident: Incident) -> dict[str, str]:
+    """The words of the positions, where the incident has them."""
+    positions, database = incident.positions, incident.table.database
+    if positions is None:
         return {}
-    database, positions = incident.table.database, incident.positions
     return {
         "positions": quote(database, positions.table),
         "resolutions": quote(database, positions.resolutions),

@@ -201,8 +201,8 @@ class Warehouse:
     def _read_schema(self) -> Schema:
         table, source = self.incident.table, self.incident.source
         faults: list[str] = []
-        columns = self._columns(table.name)
-        source_columns = self._columns(source.table)
+        columns = self.columns(table.name)
+        source_columns = self.columns(source.table)
         where = self.incident.path
 
         def need(key: str, names: list[str], have: tuple[Column, ...], owner: str) -> None:
@@ -268,7 +268,8 @@ class Warehouse:
             [f"{self.incident.path}: source.key = {self.incident.source.key!r} is {kind}; String or UInt… is expected."]
         )
 
-    def _columns(self, table: str) -> tuple[Column, ...]:
+    def columns(self, table: str) -> tuple[Column, ...]:
+        """The columns of a table of the incident's database; none where there is no such table."""
         parameters = {"database": self.incident.table.database, "table": table}
         rows = self._query("columns", statements.text("columns"), parameters).rows
         return tuple(Column(r["name"], r["type"], r["default_kind"], r["default_expression"]) for r in rows)
@@ -277,7 +278,10 @@ class Warehouse:
         """The incident's conditions and its SELECT parse, and the SELECT gives the table's columns."""
         table, where = self.incident.table, self.incident.path
         faults = []
-        for key, condition in (("table.owned", table.owned), ("table.broken", table.broken)):
+        conditions = {"table.owned": table.owned, "table.broken": table.broken}
+        if self.incident.positions:
+            conditions["positions.fills"] = self.incident.positions.fills
+        for key, condition in conditions.items():
             try:
                 tree = self._query("condition", f"EXPLAIN AST SELECT ({condition})", {}).rows
                 parsed = "\n".join(re.sub(r"Literal .*", "Literal", next(iter(row.values()))) for row in tree)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from datetime import datetime, timedelta
 
-from recovery import action, restore, snapshot
+from recovery import action, positions, restore, snapshot
 from recovery.clear import PHASE, Clear
 from recovery.errors import UsageError
 from recovery.ledger import Line
@@ -36,7 +36,8 @@ def _run(options: argparse.Namespace) -> int:
         taken = [line for line in place.ledger.lines() if line["kind"] == "snapshot"]
         held = [line for line in taken if snapshot.is_there(place.warehouse, line["name"])]
         if options.restore is not None:
-            _restore(place, _named(held, options.restore), options)
+            taken_back = _named(held, options.restore)
+            (_restore_positions if _is_of_positions(place, taken_back) else _restore)(place, taken_back, options)
         elif options.empty_window:
             _empty_window(place, options)
         elif options.drop is not None:
@@ -63,9 +64,15 @@ def _list(place: Workplace, taken: list[Line], held: list[Line]) -> None:
             print(f"{line['name']}: not on the server any more")
             continue
         due = "" if _is_young(place, line) else f"; due to be dropped, for it is {_age(place, line).days} days old"
+        of = f" of {line['table']}" if _is_of_positions(place, line) else ""
+        then = (
+            ""
+            if of
+            else f"; {restore.window_rows(place.warehouse, line['name']):,} rows of the window then, {now:,} now"
+        )
         print(
-            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}; "
-            f"{restore.window_rows(place.warehouse, line['name']):,} rows of the window then, {now:,} now{due}"
+            f"{line['name']}: taken {line['now'][:19]} UTC, {line['rows']:,} rows of {', '.join(line['partitions'])}"
+            f"{of}{then}{due}"
         )
 
 
@@ -86,6 +93,26 @@ def _restore(place: Workplace, taken: Line, options: argparse.Namespace) -> None
         f"Restored: {done['inserted']:,} rows put back, {done['removed']:,} removed, {done['left']:,} later ones left; "
         f"the window equals the snapshot otherwise, nothing outside it was touched. The state before is kept in {done['kept']}."
     )
+
+
+def _restore_positions(place: Workplace, taken: Line, options: argparse.Namespace) -> None:
+    table = positions.section(place.incident).table
+    print(
+        f"{taken['name']}, taken {taken['now'][:19]} UTC: {taken['rows']:,} rows of {table} to put back, month by month"
+    )
+    if not options.execute:
+        print("Each month is replaced at once; other months are not touched. Pass --execute to do it.")
+        return
+    done = positions.restore(place, taken, take_back=options.take_back_later_writes)
+    print(
+        f"Restored: the months of {table} are as in the snapshot, {done['inserted']:,} rows in place of {done['removed']:,}. "
+        f"The state before is kept in {done['kept']}. The boards are computed again by pytest -m phase7 --execute."
+    )
+
+
+def _is_of_positions(place: Workplace, taken: Line) -> bool:
+    known = place.incident.positions
+    return known is not None and taken.get("table") == known.table
 
 
 def _empty_window(place: Workplace, options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 from recovery import action, census, fingerprint, swap
 from recovery.action import Plan
+from recovery.conservation import Conservation
 from recovery.evidence import Evidence
 from recovery.incident import load
 from recovery.ledger import Line
@@ -46,16 +47,20 @@ def ask(case: Case, check: str, **axis: str) -> Evidence:
             "baseline": last_done("phase2"),
             "carried_out": None,
             "counted": lambda: census.Census.take(looked_at),
+            "conserved": lambda: (
+                Conservation.take(warehouse, last_done("phase6")["plan"]["facts"]) if last_done("phase6") else None
+            ),
             "deduplicated": last_done("phase4"),
+            "rebuilt": last_done("phase6"),
+            "refreshed": last_done("phase7"),
             "evidence": evidence,
             "incident": incident,
             "now": case.now,
             "place": place,
-            "rebuilt": action.last_done("rebuild", lines),
             "warehouse": looked_at,
             **axis,
         }
         wanted = inspect.signature(CHECKS[check]).parameters
-        values = {name: offered[name]() if name == "counted" else offered[name] for name in wanted}
+        values = {name: offered[name]() if callable(offered[name]) else offered[name] for name in wanted}
         CHECKS[check](**values)
         return evidence

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 
 from recovery import statements
-from recovery.incident import Incident, load
+from recovery.incident import Incident, load, section_of
 from recovery.phases import PHASES
 from recovery.statements import Column, Schema
 
@@ -169,7 +169,7 @@ def test_every_environment_variable_is_read_somewhere() -> None:
     )
     read = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
     assert named == {name for name in named if f'"{name}"' in read}
-    assert len(named) == 4
+    assert len(named) == 5
 
 
 # What continuous integration runs
@@ -244,9 +244,9 @@ def test_the_runbook_says_what_to_do_about_every_check() -> None:
 def keys_of(model: type[BaseModel], prefix: str = "") -> set[str]:
     keys = set()
     for name, field in model.model_fields.items():
-        part = field.annotation
-        nested = isinstance(part, type) and issubclass(part, BaseModel)
-        keys |= keys_of(part, f"{prefix}{name}.") if nested else {f"{prefix}{name}"}
+        part = section_of(field.annotation)
+        of_several = part is not None and "dict[" in str(field.annotation)  # one section for each name
+        keys |= keys_of(part, f"{prefix}{name}.{'NAME.' if of_several else ''}") if part else {f"{prefix}{name}"}
     return keys
 
 
@@ -256,14 +256,26 @@ def test_the_readme_lists_the_keys_of_an_incident_file() -> None:
 
 
 def test_the_readme_says_which_keys_may_be_left_out() -> None:
-    optional = {
-        f"{section}.{name}"
-        for section, part in Incident.model_fields.items()
-        if isinstance(part.annotation, type) and issubclass(part.annotation, BaseModel)
-        for name, field in part.annotation.model_fields.items()
-        if not field.is_required()
-    }
-    assert {key.strip("`") for key, means in table(README, "key") if "may be left out" in means} == optional
+    said = {key.strip("`") for key, means in table(README, "key") if "may be left out" in means}
+    assert said == set(optional(Incident)) - {"path", "right_rows"}
+
+
+def optional(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The keys that may be left out; of a section that may, its first key stands for all."""
+    for name, field in model.model_fields.items():
+        part = section_of(field.annotation)
+        if part is None:
+            yield from [] if field.is_required() else [f"{prefix}{name}"]
+            continue
+        several = "NAME." if "dict[" in str(field.annotation) else ""
+        keys = sorted_keys(part, f"{prefix}{name}.{several}")
+        if not field.is_required():
+            yield keys[0]
+        yield from optional(part, f"{prefix}{name}.{several}")
+
+
+def sorted_keys(model: type[BaseModel], prefix: str) -> list[str]:
+    return [f"{prefix}{name}" for name in model.model_fields]
 
 
 # Layout
@@ -287,6 +299,9 @@ def grants(role: str) -> set[tuple[str, str]]:
 TABLE = f"{JANUARY.table.database}.{JANUARY.table.name}"
 # How the names of the tables go on that the suite makes beside the fills: snapshots, lists of rows, locks, shadows.
 SNAPSHOT, WORKLIST, LOCK, SHADOW = "_before_", "_worklist_", "_recovery_lock_", "_shadow_"
+assert JANUARY.positions
+assert JANUARY.services.crons
+POSITIONS = JANUARY.positions.table
 # A statement's first words, what they need on the table that follows, and whether they read it besides.
 VERBS = {
     r"INSERT INTO": {"INSERT"},
@@ -296,6 +311,8 @@ VERBS = {
     r"DROP VIEW IF EXISTS": {"DROP VIEW"},
     r"DELETE FROM": {"ALTER DELETE"},
     r"OPTIMIZE TABLE": {"OPTIMIZE"},
+    r"RENAME TABLE": {"SELECT", "DROP TABLE", "INSERT", "CREATE TABLE"},  # of both names, which begin alike
+    r"ALTER TABLE(?= \S+ DROP PARTITION)": {"ALTER DELETE"},
     r"ALTER TABLE(?= \S+ MODIFY COMMENT)": {"ALTER MODIFY COMMENT"},
     r"ALTER TABLE": {"INSERT", "ALTER DELETE"},  # ATTACH and REPLACE PARTITION
 }
@@ -310,21 +327,44 @@ def composed() -> Iterator[str]:
         statements.quote(JANUARY.table.database, f"{JANUARY.table.name}{suffix}x")
         for suffix in (SNAPSHOT, WORKLIST, LOCK, SHADOW)
     )
-    names = {"snapshot": snapshot, "worklist": worklist, "lock": lock, "holder": "''", "partition": "x"}
+    kept, made = (statements.quote(JANUARY.table.database, f"{POSITIONS}{suffix}x") for suffix in (SNAPSHOT, SHADOW))
+    boards = [statements.quote(JANUARY.table.database, name) for name in JANUARY.boards]
+    names = {
+        "snapshot": snapshot,
+        "own_table": snapshot,
+        "worklist": worklist,
+        "lock": lock,
+        "holder": "''",
+        "partition": "x",
+    }
     names |= dict.fromkeys(("baseline", "earlier"), snapshot) | {"set_aside": words["quarantine"]}
     names |= dict.fromkeys(("shadow", "aside", "late", "catch"), shadow)
     names["monitoring"] = statements.quote(JANUARY.table.database, JANUARY.monitoring.table)
+    names |= dict.fromkeys(("target", "whole", "part", "conditions"), made)
+    names |= {"runs": statements.quote(JANUARY.table.database, JANUARY.services.crons.table), "board": boards[0]}
+    names |= {f"board_{name}": "x" for name in ("subject", "updated", "rank", "columns", "figures", "differs", "shown")}
     for path in sorted(statements.FOLDER.glob("*.sql")):
         text = path.read_text("utf-8")
         if "Fragment" in text.splitlines()[0]:
             continue
-        variants: list[dict[str, str]] = [{"own_table": snapshot}]
-        if "${own_table}" in text:
-            variants += [{"own_table": worklist}, {"own_table": lock}, {"own_table": shadow}]
-        if path.stem in ("backfill", "window_clear", "optimize"):  # done in a shadow, too
-            variants.append({"table": shadow})
-        if path.stem.startswith("snapshot_"):
-            variants.append({"snapshot": shadow})
+        variants: list[dict[str, str]] = [{}]
+        match path.stem:
+            case "positions_sizes" | "positions_months":
+                variants = [{"own_table": table} for table in (words["positions"], kept, made)]
+            case "drop_table":
+                variants += [{"own_table": table} for table in (worklist, lock, shadow, kept, made)]
+            case "backfill" | "window_clear":  # done in a shadow, too
+                variants += [{"table": shadow}]
+            case "optimize":
+                variants += [{"table": shadow}, {"table": made}]
+            case "snapshot_create" | "snapshot_attach":
+                variants += [{"snapshot": shadow}, {"snapshot": kept, "table": words["positions"]}]
+            case "fingerprint" | "rows_of":
+                variants += [{"table": words["positions"]}, {"table": kept}]
+            case "positions_replace":
+                variants += [{"whole": kept}]
+        if "${board}" in text:
+            variants = [{"board": board} for board in boards]
         if re.search(r"^SELECT", text, re.MULTILINE) and not re.search("|".join(VERBS), text):
             variants += [{"table": snapshot}, {"table": shadow}]  # asked of a snapshot and of a shadow too
         for variant in variants:
@@ -347,8 +387,9 @@ def needed(writing: bool) -> set[tuple[str, str]]:
             rest = sql[target.end() :]
             if verb == r"DELETE FROM":  # its condition reads the table too
                 rest += f" FROM {target[1]}"
-        reads = re.findall(r"\b(?:FROM|JOIN|EXISTS TABLE) ([\w.{}:]+)", rest)
-        found |= {("SELECT", on) for on in reads}
+        reads = re.findall(r"\b(?:FROM|(?<!ARRAY )JOIN|EXISTS TABLE) ([\w.{}:]+)", rest)
+        named_within = set(re.findall(r"(\w+) AS \(", sql))
+        found |= {("SELECT", on) for on in reads if on not in named_within}
         if "dependencies_table" in sql:  # without it, views are hidden from those who have no right on them
             found |= {("SHOW TABLES", "*.*")}
     if writing:
@@ -366,7 +407,7 @@ def full(name: str) -> str:
 
 def test_the_tables_that_the_suite_makes_are_named_as_the_grants_say() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
-    assert set(re.findall(r"table\.name\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK, SHADOW}
+    assert set(re.findall(r"(?:table\.name|known\.table)\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK, SHADOW}
 
 
 def test_the_reader_is_granted_what_its_statements_need_and_no_more() -> None:

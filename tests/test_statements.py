@@ -54,6 +54,19 @@ OF_THE_CALL = {
     "monitoring": quote("default", "results"),
     "holder": literal("a holder"),
     "partition": partition_id("202601"),
+    "target": quote("default", "what_is_being_made"),
+    "whole": quote("default", "what_is_made"),
+    "part": quote("default", "a_part_of_it"),
+    "conditions": quote("default", "conditions"),
+    "runs": quote("default", "runs"),
+    "board": quote("default", "a_board"),
+    "board_subject": quote("subject"),
+    "board_updated": quote("updated"),
+    "board_rank": quote("rank"),
+    "board_columns": quote("total"),
+    "board_figures": "sum(pnl_usd) AS `total`",
+    "board_differs": "b.`total` != p.`total`",
+    "board_shown": "toString(b.`total`)",
 }
 
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from checks.plugin import AXES
 from recovery import errors
 from recovery.errors import GateClosed, RecoveryError
 from recovery.gate import State, reasons_to_refuse
-from recovery.incident import Incident, load
+from recovery.incident import Incident, load, section_of
 from recovery.ledger import Ledger
 from recovery.phases import BY_NAME, PHASES
 from recovery.warehouse import Dsn
@@ -89,8 +90,8 @@ def keys_of(model: type[BaseModel]) -> set[str]:
     keys: set[str] = set()
     for name, field in model.model_fields.items():
         keys.add(name)
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys |= keys_of(field.annotation)
+        if section := section_of(field.annotation):
+            keys |= keys_of(section)
     return keys
 
 
@@ -98,7 +99,15 @@ def columns_of(incident: Incident) -> set[str]:
     """Columns and values that the incident names, as identifiers."""
     table, source = incident.table, incident.source
     named = {table.version, table.time, table.subject, source.key, source.group, source.time}
-    return named | {*table.identity, *table.repaired, *re.findall(r"[A-Za-z_]\w*", f"{table.owned} {table.broken}")}
+    if incident.positions:
+        named |= {incident.positions.time, *re.findall(r"[A-Za-z_]\w*", incident.positions.fills)}
+    for board in incident.boards.values():
+        named |= {board.updated, *re.findall(r"[A-Za-z_]\w*", " ".join(board.figures.values()))}
+    return named - {"count", "sum", "countIf"} | {
+        *table.identity,
+        *table.repaired,
+        *re.findall(r"[A-Za-z_]\w*", f"{table.owned} {table.broken}"),
+    }
 
 
 def facts_of(incident: Incident) -> set[str]:
@@ -107,7 +116,16 @@ def facts_of(incident: Incident) -> set[str]:
     tables = {table.name, table.quarantine, incident.source.table, services.updater.table}
     days = {day.isoformat() for day in (*incident.days, *window.clean_days)}
     deployments = {*services.git.fixes, services.vercel.project, services.updater.cron}
-    return {incident.id} | tables | days | deployments | {*table.partitions, *window.test_subjects}
+    return {incident.id} | tables | days | deployments | later(incident) | {*table.partitions, *window.test_subjects}
+
+
+def later(incident: Incident) -> set[str]:
+    """What phases 6 to 8 are about: tables, jobs, months."""
+    positions, crons, monitoring = incident.positions, incident.services.crons, incident.monitoring
+    named = {*incident.boards, *(board.cron for board in incident.boards.values())}
+    named |= {positions.table, positions.resolutions, *positions.months} if positions else set()
+    named |= {crons.table} if crons else set()
+    return named | ({monitoring.table} if monitoring else set())
 
 
 # A word that is a key of the incident file too ("source", "time"), or of SQL, says nothing of an incident.
@@ -216,9 +234,7 @@ def test_a_check_that_is_asked_per_something_takes_it() -> None:
                 if isinstance(node, ast.FunctionDef) and node.name == check.name
                 for argument in node.args.args
             }
-            assert arguments & {"phase", "day", "clean_day", "partition", "subject"} == (
-                {check.per} if check.per else set()
-            )
+            assert arguments & {"phase", *AXES} == ({check.per} if check.per else set())
 
 
 # Size

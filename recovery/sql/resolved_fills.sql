@@ -1,4 +1,4 @@
--- Fragment: one row per condition that was resolved in a range of time, and before the cutoff, and has counted fills before it.
+-- Fragment: one row per condition that was resolved in the months and before the cutoff, and has counted fills before it.
 -- A condition without a lot of the least cost, only dust or shorts, may well make no row.
 SELECT
     condition,
@@ -18,9 +18,6 @@ FROM
 INNER JOIN
 (
     SELECT condition_id AS condition, toDate(resolved_at, 'UTC') AS day
-    FROM ${resolutions} FINAL
-    WHERE is_deleted = 0 AND payout_numerators != ''
-      AND resolved_at >= {resolved_from:DateTime('UTC')} AND resolved_at < {resolved_to:DateTime('UTC')}
-      AND resolved_at < {cutoff:DateTime('UTC')}
-) AS resolved USING (condition)
+    FROM (${resolved})
+) AS ends USING (condition)
 GROUP BY condition, day

@@ -1,0 +1,156 @@
+"""Positions: the table of lots and shorts, its months, and how a snapshot of it is brought back.
+
+It is seen as the broken table is: with its months for a window, so that it has a snapshot and a fingerprint in the same way.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from recovery import fingerprint, snapshot, statements
+from recovery.alone import alone
+from recovery.errors import ActionFailed, GateClosed, IncidentError
+from recovery.incident import Incident
+from recovery.ledger import Line
+from recovery.sections import Positions
+from recovery.warehouse import Answer, Warehouse
+from recovery.workplace import Workplace, who
+
+
+def section(incident: Incident) -> Positions:
+    """The incident's section; raises IncidentError where it has none."""
+    if incident.positions is None:
+        raise IncidentError([f"{incident.path}: positions is missing; phases 6 to 8 need it."])
+    return incident.positions
+
+
+def span(incident: Incident) -> dict[str, Any]:
+    """The months as an interval, half-open, in UTC, as parameters."""
+    first, last = (datetime.strptime(m, "%Y-%m") for m in (section(incident).start, section(incident).end))
+    return {"resolved_from": first.replace(tzinfo=UTC), "resolved_to": last.replace(tzinfo=UTC)}
+
+
+def at(place: Workplace) -> Workplace:
+    """The workplace with the positions in the broken table's place."""
+    warehouse = seen(place.warehouse)
+    return replace(place, incident=warehouse.incident, warehouse=warehouse)
+
+
+def seen(warehouse: Warehouse) -> Warehouse:
+    """The warehouse with the positions in the broken table's place. Raises IncidentError where the server has no such table."""
+    incident, known = warehouse.incident, section(warehouse.incident)
+    columns = warehouse.columns(known.table)
+    if not columns:
+        raise IncidentError(
+            [f"{incident.path}: positions.table = {known.table!r}: {warehouse.dsn.shown} has no such table."]
+        )
+    stored = ", ".join(statements.quote(column.name) for column in columns)
+    limits = span(incident)
+    table = incident.table.model_copy(
+        update={"name": known.table, "time": known.time, "partitions": section(incident).months}
+    )
+    window = incident.window.model_copy(update={"start": limits["resolved_from"], "end": limits["resolved_to"]})
+    other = copy.copy(warehouse)
+    other.incident = incident.model_copy(update={"table": table, "window": window})
+    other.__dict__["words"] = warehouse.words | {
+        "table": warehouse.words["positions"],
+        "time": statements.quote(known.time),
+        "content": stored,
+        "stored": stored,
+        "final": "FINAL",
+    }
+    return other
+
+
+def print_of(warehouse: Warehouse) -> str:
+    """The fingerprint of the months; empty where the incident has no positions."""
+    return fingerprint.of_window(seen(warehouse)) if warehouse.incident.positions else ""
+
+
+def by_month(warehouse: Warehouse, table: str | None = None) -> Answer:
+    """Rows and hash of each partition, of the positions or of a table like it."""
+    name = table or section(warehouse.incident).table
+    names = {"own_table": snapshot.table_of(warehouse, name)}
+    return seen(warehouse).ask_again("positions_months", names=names)
+
+
+def elsewhere(warehouse: Warehouse) -> dict[str, list[Any]]:
+    """Rows and hash of the months that are not rebuilt."""
+    known = section(warehouse.incident).months
+    rows = by_month(warehouse).rows
+    return {row["partition_id"]: [row["rows"], row["hash"]] for row in rows if row["partition_id"] not in known}
+
+
+def is_of_positions(line: Line) -> bool:
+    """Whether a line of the ledger is about the positions."""
+    return "positions_before" in line
+
+
+def last_known(lines: list[Line]) -> str:
+    """The fingerprint that the suite itself left the months with; empty where it never touched them."""
+    left = [line["positions_after"] for line in lines if "positions_after" in line]
+    return str(left[-1]) if left else ""
+
+
+def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
+    """Put the months back as `taken` has them, each at once, and prove it. Interrupted, it is begun again.
+
+    Raises GateClosed when another runner acts, or when others have written to the months since the suite did and `take_back`
+    is not given; ActionFailed when the end is not as the snapshot.
+    """
+    with alone(place, "restore"):
+        return _restore(place, taken, take_back)
+
+
+def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
+    home, warehouse, name = at(place), place.warehouse, taken["name"]
+    if not snapshot.is_there(warehouse, name):
+        raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
+    warehouse.forget()
+    before, fills = print_of(warehouse), fingerprint.of_window(warehouse)
+    known = last_known(place.ledger.lines())
+    begun = [
+        line for line in place.ledger.lines() if line["kind"] in ("started", "restoring") and is_of_positions(line)
+    ]
+    if before not in (known, taken["window"]) and begun[-1]["kind"] != "restoring" and not take_back:
+        raise GateClosed(
+            "restore",
+            [
+                f"others have written to {home.incident.table.name} since; pass --take-back-later-writes to lose what they wrote"
+            ],
+        )
+    kept = snapshot.name_of(home, "restore", uuid.uuid4().hex[:8])
+    snapshot.take(home, kept, section(place.incident).months, beside_writers=True)
+    facts = {"run": place.run, "snapshot": name, "kept": kept, "before": fills, "positions_before": before,
+             "now": place.now().isoformat()}  # fmt: skip
+    place.ledger.append("restoring", **facts, worklist="")
+    held = {row["partition_id"] for row in by_month(warehouse, name).rows}
+    there = {row["partition_id"]: row["rows"] for row in by_month(warehouse).rows}
+    written = 0
+    for month in section(place.incident).months:
+        names = {"partition": snapshot.partition_id(month), "whole": snapshot.table_of(warehouse, name)}
+        label = f"recovery-restore-{month}-{uuid.uuid4()}"
+        if month in held:
+            warehouse.write("positions_replace", label=label, names=names)
+        elif month in there:
+            warehouse.write("positions_drop", label=label, names=names)
+        written += there.get(month, 0)
+    warehouse.forget()
+    after = print_of(warehouse)
+    if after != taken["window"]:
+        raise ActionFailed(f"after the restore the months are not as in {name}; the state before it is in {kept}")
+    undoes = {
+        line["action"]
+        for line in place.ledger.lines()
+        if line["kind"] == "started"
+        and is_of_positions(line)
+        and (line["snapshot"] == snapshot.base_of(taken) or line["seq"] > taken["seq"])
+    }
+    return place.ledger.append(
+        "restored", **facts, after=fills, positions_after=after, inserted=taken["rows"], removed=written, left=0,
+        undoes=sorted(undoes), who=who(),
+    )  # fmt: skip

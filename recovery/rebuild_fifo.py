@@ -1,0 +1,296 @@
+"""Rebuild: the lots and shorts of the affected months, made anew beside the live table and swapped in month by month.
+
+Each unit makes the rows of a range of wallets in a table of its own, which gets its name when it is whole. The units' tables are
+put together by hard links, each month is merged to one part, and then takes the place of the table's. No reader meets an empty
+month. What a name that is used once was given is never written to again: a statement that arrives late finds nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery import conservation, fingerprint, positions, snapshot
+from recovery.action import Plan, Unit, last_done
+from recovery.backfill import bytes_per_row
+from recovery.deduplicate import bytes_of, parts_up_to
+from recovery.errors import ActionFailed
+from recovery.statements import Write
+from recovery.swap import LAST_BLOCK
+from recovery.workplace import Workplace
+
+UNDO = "restore the snapshot"
+DROPPED = "none needed: the table is not touched"
+UNNAMED = "x" * 8  # what a name ends with until its statement is sent
+
+
+class Rebuild:
+    """The live table is not touched before all rows of all months are made."""
+
+    name = "rebuild"
+
+    def plan(self, place: Workplace) -> Plan:
+        incident, warehouse = place.incident, place.warehouse
+        known, home = positions.section(incident), positions.at(place)
+        done = last_done(self.name, place.ledger.lines())
+        now = positions.print_of(warehouse)
+        if done and (done["after"], done["positions_after"]) == (fingerprint.of_window(warehouse), now):
+            return Plan(self.name, "the months are as they were rebuilt, from the fills as they are; nothing to do", ())
+        cutoff = cutoff_at(place)
+        ranges = list(_ranges(place, cutoff))
+        fills, months = sum(rows for _, _, rows in ranges), known.months
+        shadow = f"{known.table}_shadow_{uuid.uuid4().hex[:8]}"
+        shared = {"shadow": shadow, "cutoff": cutoff.isoformat()}
+        size, held = bytes_per_row(home), bytes_of(home)
+        units = [
+            Unit(f"list the conditions of {', '.join(months)}", "prepare", DROPPED, 0, shared, counted=False),
+            *[
+                Unit(
+                    f"make the positions of {_shown(low)} to {_shown(high)}", "build", DROPPED, rows,
+                    {**shared, "number": number, "subject_from": low, "subject_to": high}, rows * size, counted=False,
+                )
+                for number, (low, high, rows) in enumerate(ranges)
+            ],
+            Unit(f"put them together in {shadow}", "join", DROPPED, 0, {**shared, "parts": len(ranges)}, counted=False),
+            *[
+                Unit(f"merge {month} of {shadow}", "merge", DROPPED, 0, {**shared, "partition": month},
+                     held.get(month, 0), counted=False)
+                for month in months
+            ],
+            *[Unit(f"replace {month} by it", "replace", UNDO, 0, {**shared, "partition": month}) for month in months],
+            Unit(f"drop {shadow} and what came with it", "clean", "none needed", 0, shared, counted=False),
+        ]  # fmt: skip
+        return Plan(
+            action=self.name,
+            sentence=(
+                f"make the positions of {', '.join(months)} anew from {fills:,} fills ({known.allocation}) and replace "
+                "the months by them"
+            ),
+            units=tuple(units) if fills else (),
+            rows=fills,
+            bytes=2 * fills * size,
+            snapshot=tuple(months),
+            facts={
+                "cutoff": cutoff.isoformat(),
+                "months": months,
+                "ranges": [[low, high] for low, high, _ in ranges],
+                "allocation": known.allocation,
+                "before": {row["partition_id"]: row for row in sizes(place, cutoff, known.table)},
+                "elsewhere": positions.elsewhere(warehouse),
+            },
+        )
+
+    def refusals(self, place: Workplace) -> list[str]:
+        incident = place.incident
+        known = positions.section(incident)
+        asked: dict[str, Any] = {"database": incident.table.database, "table": known.table, "cutoff": cutoff_at(place)}
+        asked |= positions.span(incident)
+        facts = place.warehouse.ask_again("positions_facts", **asked).first
+        if not facts["fits"]:
+            return [
+                f"{known.table} is no ReplacingMergeTree in partitions by month of resolution, ordered by its subject; it "
+                "cannot be rebuilt month by month"
+            ]
+        wrong = []
+        if facts["unreadable"]:
+            wrong.append(
+                f"of {facts['conditions']:,} conditions {facts['unreadable']:,} have a payout that cannot be read"
+            )
+        misplaced = sum(row["misplaced"] for row in sizes(place, cutoff_at(place), known.table))
+        if misplaced:
+            wrong.append(f"{misplaced:,} rows of {known.table} lie in another partition than their month in UTC")
+        return wrong
+
+    def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
+        shadow = unit.values["shadow"]
+        if unit.kind == "clean":
+            return len(_own_tables(place, shadow))
+        if _is_cleaning(place, shadow):  # so all that comes before was done
+            return 0
+        match unit.kind:
+            case "prepare":
+                return int(not snapshot.is_there(place.warehouse, f"{shadow}_conditions"))
+            case "build":
+                return int(not snapshot.is_there(place.warehouse, f"{shadow}_{unit.values['number']}"))
+            case "join":
+                return int(not snapshot.is_there(place.warehouse, shadow))
+            case "merge":
+                return int(
+                    parts_up_to(place.warehouse, unit.values["partition"], LAST_BLOCK, shadow).first["parts"] > 1
+                )
+        return self._to_replace(place, unit)
+
+    def _to_replace(self, place: Workplace, unit: Unit) -> int:
+        month, shadow = unit.values["partition"], unit.values["shadow"]
+        made, live = (
+            {row["partition_id"]: row for row in positions.by_month(place.warehouse, table).rows}.get(month)
+            for table in (shadow, positions.section(place.incident).table)
+        )
+        if made == live:
+            return 0
+        if made is None:
+            raise ActionFailed(
+                f"nothing was made for {month}, and the table holds {live['rows'] if live else 0:,} rows of it, which stay; "
+                "find out why no condition of it has fills any more"
+            )
+        return int(made["rows"])
+
+    def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        return self._writes(place, unit, UNNAMED)
+
+    def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
+        shadow, values = unit.values["shadow"], parameters(place, unit.values["cutoff"])
+        names = {"conditions": _quoted(place, f"{shadow}_conditions"), "whole": _quoted(place, shadow)}
+        match unit.kind:
+            case "prepare":
+                fresh = {"conditions": _quoted(place, f"{shadow}_conditions_{mark}")}
+                return [
+                    Write("positions_conditions_create", fresh, part="-create"),
+                    Write("positions_conditions_fill", fresh, values),
+                    Write(
+                        "positions_rename", {"target": fresh["conditions"], "whole": names["conditions"]}, part="-whole"
+                    ),
+                ]
+            case "build":
+                name = f"{shadow}_{unit.values['number']}"
+                made = {"target": _quoted(place, f"{name}_{mark}"), "whole": _quoted(place, name)}
+                return [
+                    Write("positions_create", made, part="-create"),
+                    Write("positions_build", names | made, dict(unit.values) | values),
+                    Write("positions_rename", made, part="-whole"),
+                ]
+            case "join":
+                made = {"target": _quoted(place, f"{shadow}_join_{mark}"), "whole": names["whole"]}
+                attached = [
+                    Write("positions_attach", made | {"part": _quoted(place, table), "partition": month},
+                          part=f"-{number}-{month}")
+                    for number in range(unit.values["parts"])
+                    for table in [f"{shadow}_{number}"]
+                    for month in _months_of(place, table)
+                ]  # fmt: skip
+                carried = values | {"partitions": positions.section(place.incident).months}
+                return [
+                    Write("positions_create", made, part="-create"),
+                    *attached,
+                    Write("positions_carry", made, carried, part="-carry"),
+                    Write("positions_rename", made, part="-whole"),
+                ]
+            case "merge":
+                month = snapshot.partition_id(unit.values["partition"])
+                return [Write("optimize", {"table": names["whole"], "partition": month})]
+            case "replace":
+                names["partition"] = snapshot.partition_id(unit.values["partition"])
+                drops = positions.section(place.incident).replace == "drop"
+                first = [Write("positions_drop", names, part="-drop")] if drops else []
+                return [*first, Write("positions_replace", names)]
+            case "clean":
+                tables = _own_tables(place, shadow)
+                return [
+                    Write("drop_table", {"own_table": _quoted(place, name)}, part=f"-{n}")
+                    for n, name in enumerate(tables)
+                ]
+        raise ValueError(f"no such unit: {unit.kind}")
+
+    def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        if unit.kind == "replace":
+            self._require_as_before(place, plan, unit)
+        place.send(self._writes(place, unit, label[-8:]), label)
+        if unit.kind == "build":
+            made = sizes(
+                place, datetime.fromisoformat(unit.values["cutoff"]), f"{unit.values['shadow']}_{unit.values['number']}"
+            )
+            told = {what: sum(row[what] for row in made) for what in ("longs", "shorts", "conditions")}
+            place.tell(
+                f"  {unit.rows:,} fills gave {told['longs']:,} lots and {told['shorts']:,} shorts of {told['conditions']:,} "
+                "conditions and months"
+            )
+
+    def _require_as_before(self, place: Workplace, plan: Plan, unit: Unit) -> None:
+        """A month is replaced only as the snapshot has it: what others wrote to it meanwhile would be lost in silence."""
+        month = unit.values["partition"]
+        taken = next(
+            line for line in reversed(place.ledger.lines())
+            if line["kind"] == "snapshot" and line.get("table") == positions.section(place.incident).table
+        )  # fmt: skip
+        then, now = (
+            {row["partition_id"]: row for row in positions.by_month(place.warehouse, table).rows}.get(month)
+            for table in (taken["name"], None)
+        )
+        if then != now and not (now is None and positions.section(place.incident).replace == "drop"):
+            raise ActionFailed(
+                f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
+                f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
+            )
+
+    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+        if plan.facts["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
+            return []
+        return conservation.Conservation.take(place.warehouse, plan.facts).faults()
+
+
+def cutoff_at(place: Workplace) -> datetime:
+    """Fills and resolutions from then on may still change, and are left to a later rebuild."""
+    return (place.now() - timedelta(minutes=place.incident.gates.settle_minutes)).replace(microsecond=0)
+
+
+def parameters(place: Workplace, cutoff: str) -> dict[str, Any]:
+    """What the statements of the rebuild take."""
+    known = positions.section(place.incident)
+    return {
+        **positions.span(place.incident),
+        "cutoff": datetime.fromisoformat(cutoff),
+        "legacy": known.allocation == "legacy",
+        "least_cost": known.least_cost,
+        "least_short_tokens": known.least_short_tokens,
+        "least_short_proceeds": known.least_short_proceeds,
+    }
+
+
+def sizes(place: Workplace, cutoff: datetime, table: str) -> list[dict[str, Any]]:
+    """Conditions, lots and shorts of each month of a table of positions."""
+    return place.warehouse.ask_again("positions_sizes", names={"own_table": _quoted(place, table)}, cutoff=cutoff).rows
+
+
+def _ranges(place: Workplace, cutoff: datetime) -> Iterator[tuple[str, str, int]]:
+    """(from, to, fills) along the sorting key, each with about as many fills as the incident file says."""
+    most = positions.section(place.incident).fills_per_unit
+    found = place.warehouse.ask_again("positions_ranges", **positions.span(place.incident), cutoff=cutoff).rows
+    low, fills = "", 0
+    for row in found:
+        if fills and fills + row["fills"] > most:
+            yield low, row["prefix"], fills
+            low, fills = row["prefix"], 0
+        fills += row["fills"]
+    if fills:
+        yield low, chr(0x10FFFF), fills
+
+
+def _shown(bound: str) -> str:
+    return {"": "the first", chr(0x10FFFF): "the last"}.get(bound, bound)
+
+
+def _months_of(place: Workplace, table: str) -> list[str]:
+    """The months that a table has rows of; none where it is not there yet, in a plan that is only shown."""
+    if not snapshot.is_there(place.warehouse, table):
+        return []
+    return [row["partition_id"] for row in positions.by_month(place.warehouse, table).rows]
+
+
+def _own_tables(place: Workplace, shadow: str) -> list[str]:
+    """The shadow and all tables whose names begin like it."""
+    database = place.incident.table.database
+    return [row["name"] for row in place.warehouse.ask_again("tables_of", database=database, prefix=shadow).rows]
+
+
+def _is_cleaning(place: Workplace, shadow: str) -> bool:
+    lines = place.ledger.lines()
+    return any(
+        line["kind"] == "unit" and line["state"] == "started" and line["unit"].startswith(f"drop {shadow} ")
+        for line in lines
+    )
+
+
+def _quoted(place: Workplace, table: str) -> str:
+    return snapshot.table_of(place.warehouse, table)

@@ -1,2 +1,0 @@
--- Is the table of the positions there?
-EXISTS TABLE ${positions}

@@ -17,15 +17,18 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from recovery import agreement
+from recovery.data_api import Folder
 from recovery.embedded import EmbeddedServer
 from recovery.incident import load
+from recovery.warehouse import Warehouse
 from rehearsal.clock import Clock
 from rehearsal.services import Services
 from tests.asking import ask
 from tests.conftest import Case, connect
 from tests.conftest import rehearsed_services as services_of
 from tests.polymarket_data import needs_data
-from tests.real_wallet import INCIDENT, RECORDS, TOKENS, WHOLE, import_wallet
+from tests.real_wallet import INCIDENT, RECORDS, TOKENS, WALLET, WHOLE, import_wallet
 
 pytestmark = needs_data
 
@@ -181,3 +184,14 @@ def test_a_day_without_fills_is_go_only_where_the_file_calls_it_quiet(
     evidence = ask(strict, check, day="2026-04-11")
     assert (evidence.verdict, evidence.examined) == ("NO-GO", 0)
     assert "no rows were examined" in evidence.sentence
+
+
+def test_the_positions_are_polymarkets_but_for_those_whose_fills_are_in_quarantine(
+    recovered: tuple[Case, list[int]], never_mapped: set[str]
+) -> None:
+    case, _ = recovered
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        found = agreement.compare(warehouse, Folder(RECORDS).account(WALLET), WALLET, datetime.now(UTC))
+    print(found, found.causes)
+    assert (len(found.rows), found.causes[agreement.SET_ASIDE], found.unexplained) == (125, len(never_mapped), 0)
+    assert found.agreeing >= 119 - len(never_mapped)

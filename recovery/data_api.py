@@ -53,7 +53,7 @@ class Closed(Record):
     bought: Amount = Field(alias="totalBought")
     realized: Money = Field(alias="realizedPnl")
     title: Text
-    event: Text = Field(alias="eventSlug")
+    event: str = Field("", alias="eventSlug", description="text")
 
 
 class Open(Closed):

@@ -339,6 +339,7 @@ def composed() -> Iterator[str]:
     }
     names |= dict.fromkeys(("baseline", "earlier"), snapshot) | {"set_aside": words["quarantine"]}
     names |= dict.fromkeys(("shadow", "aside", "late", "catch"), shadow)
+    names["monitoring"] = statements.quote(JANUARY.table.database, JANUARY.monitoring.table)
     names |= dict.fromkeys(("target", "whole", "part", "conditions"), made)
     names |= {"runs": statements.quote(JANUARY.table.database, JANUARY.services.crons.table), "board": boards[0]}
     names |= {f"board_{name}": "x" for name in ("subject", "updated", "rank", "columns", "figures", "differs", "shown")}

@@ -23,6 +23,7 @@ MOST_FEE = 0.1  # of the tokens bought, where what was before the fee is not kno
 CONVERSION = "CONVERSION"  # of outcomes of one event into others of it
 OTHERWISE = ("SPLIT", "MERGE", CONVERSION)  # how tokens come and go without a trade
 SAME = "within the tolerance"
+SOLD_ONLY = "sold and never bought: the data API lists no such position, and it is not counted"
 MOVED = "split, merged or converted: tokens came or went without a trade"
 FEES = "fills in the time of fees in tokens, on whose size the endpoints disagree"
 UNRESOLVED = "settled there and not resolved here"
@@ -90,8 +91,13 @@ class Agreement:
         return sum(row.cause == SAME for row in self.rows)
 
     @property
+    def comparable(self) -> int:
+        """Positions that the data API lists, or would list."""
+        return sum(row.cause != SOLD_ONLY for row in self.rows)
+
+    @property
     def percent(self) -> float:
-        return 100 * self.agreeing / len(self.rows) if self.rows else 0.0
+        return 100 * self.agreeing / self.comparable if self.comparable else 0.0
 
     @property
     def unexplained(self) -> int:
@@ -104,12 +110,12 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        return bool(self.rows) and self.percent >= self.required and not self.unexplained
+        return bool(self.comparable) and self.percent >= self.required and not self.unexplained
 
     def __str__(self) -> str:
         said = "agrees" if self.holds else "differs"
         return (
-            f"{self.subject} {said}: {self.agreeing:,} of {len(self.rows):,} positions within the tolerance "
+            f"{self.subject} {said}: {self.agreeing:,} of {self.comparable:,} positions within the tolerance "
             f"({self.percent:.1f} %, required {self.required:g} %), {self.unexplained:,} unexplained"
         )
 
@@ -196,7 +202,8 @@ class _Book:
             return replace(row, cause=SAME)
         for cause, most in self._causes(key, mine, theirs, is_open_here=is_settled and payout is None):
             if row.largest <= most + self._rules.tolerance:
-                return replace(row, cause=cause)
+                is_sold_only = cause == MOVED and theirs is None and not mine.bought
+                return replace(row, cause=SOLD_ONLY if is_sold_only else cause)
         return row
 
     def _causes(

@@ -221,11 +221,18 @@ def _service(place: Workplace) -> Crons:
 
 def _due(place: Workplace) -> list[str]:
     """The jobs whose boards are not of the positions as they are now: all, unless the last refresh is of these, and then those
-    whose boards differ."""
+    whose boards differ, or have rows from before the rebuild."""
     done, now = last_done(Refresh.name, place.ledger.lines()), positions.print_of(place.warehouse)
     if done is None or (done["after"], done["positions_after"]) != (fingerprint.of_window(place.warehouse), now):
         return boards.crons(place.warehouse)
-    wrong = [name for name in place.incident.boards if boards.agreement(place.warehouse, name).first["differing"]]
+    rebuilt = last_done("rebuild", place.ledger.lines())
+    since = datetime.fromisoformat(rebuilt["now"]).timestamp() // 1 if rebuilt else 0
+    wrong = [
+        name
+        for name in place.incident.boards
+        if boards.agreement(place.warehouse, name).first["differing"]
+        or boards.written(place.warehouse, name).first["oldest"] < since
+    ]
     return list(dict.fromkeys(place.incident.boards[name].cron for name in wrong))
 
 

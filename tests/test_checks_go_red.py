@@ -20,7 +20,8 @@ from tests import test_phase8
 from tests.asking import ask
 from tests.conftest import JANUARY, Case
 
-FILLS = "pm_canonical_fills_v4"
+FILLS, POSITIONS = "pm_canonical_fills_v4", "pm_trade_fifo_roi_v3"
+LOT = "wallet, condition_id, outcome_index, tx_hash"
 DAY = "2026-01-22"
 SUBJECT = tomllib.loads(JANUARY.read_text())["window"]["test_subjects"][0]
 ROW = f"FROM {FILLS} FINAL WHERE source = 'clob' AND condition_id != '' AND toDate(event_time) = "
@@ -116,6 +117,22 @@ def map_a_token_of_an_orphan(case: Case) -> None:
     )
 
 
+def position(change: str, where: str = "1") -> Fault:
+    """Insert a changed copy of one row of the rebuilt months, which replaces it."""
+    return lambda case: case.command(
+        f"INSERT INTO {POSITIONS} SELECT * REPLACE({change}) FROM (SELECT * FROM {POSITIONS} "
+        f"WHERE {where} AND toYYYYMM(resolved_at) = 202601 ORDER BY {LOT} LIMIT 1)"
+    )
+
+
+def remove_position(where: str, rows: int = 1) -> Fault:
+    return lambda case: delete(
+        f"({LOT}) IN (SELECT {LOT} FROM {POSITIONS} WHERE {where} AND toYYYYMM(resolved_at) < 202602 "
+        f"ORDER BY {LOT} LIMIT {rows})",
+        POSITIONS,
+    )(case)
+
+
 CLEAN = f"source = 'clob' AND condition_id != '' AND toDate(event_time) = '{DAY}'"
 CORRECTED = f"{CLEAN} AND fill_id IN (SELECT fill_id FROM {FILLS} WHERE condition_id = '')"
 
@@ -199,11 +216,134 @@ FAULTS: dict[str, tuple[str, dict[str, str], Fault]] = {
         {},
         remove_one("source = 'clob' AND toDate(event_time) = '2026-01-15'"),
     ),
+    "test_a_month_has_the_positions_of_its_fills": ("refreshed", {"month": "202601"}, remove_position("is_short = 0 AND resolved_at >= '2026-01-01'")),
+    "test_tokens_and_dollars_are_conserved": ("refreshed", {}, position("tokens + 1 AS tokens, cost_usd + 1 AS cost_usd")),
+    "test_no_lot_is_sold_beyond_what_was_bought": (
+        "refreshed", {}, position("tokens + 1 AS tokens_sold_early", "is_short = 0"),
+    ),
+    "test_every_row_agrees_with_itself_and_its_payout": ("refreshed", {}, position("pnl_usd + 1 AS pnl_usd")),
+    "test_no_row_outside_the_months_changed": (
+        "refreshed", {}, remove_position("resolved_at < '2026-01-01'"),
+    ),
+    "test_a_month_is_of_the_expected_size": ("refreshed", {"sized_month": "202601"}, remove_position("is_short = 1", 1_000)),
+    "test_a_cron_succeeded_since_the_rebuild": (
+        "refreshed",
+        {"cron": "refresh-smart-money"},
+        lambda case: case.command(
+            "ALTER TABLE cron_executions UPDATE status = 'failure' WHERE cron_name = 'refresh-smart-money'"
+        ),
+    ),
+    "test_a_board_was_written_since_the_rebuild": (
+        "refreshed",
+        {"board": "pm_copy_trading_leaderboard"},
+        lambda case: case.command(
+            "INSERT INTO pm_copy_trading_leaderboard SELECT * REPLACE('2026-02-01 00:00:00' AS updated_at, 99 AS rank) "
+            "FROM pm_copy_trading_leaderboard LIMIT 1"
+        ),
+    ),
+    "test_a_board_agrees_with_the_positions": (
+        "refreshed",
+        {"board": "wio_wallet_scores_v1"},
+        position("pnl_usd + 1 AS pnl_usd", "is_short = 0"),
+    ),
+    "test_ranks_before_and_after_are_shown": (
+        "refreshed",
+        {"board": "pm_smart_money_cache"},
+        lambda case: case.ledger.path.unlink(),
+    ),
+    "test_criterion_the_boards_show_the_corrected_ranking": (
+        "refreshed",
+        {"board": "pm_smart_money_cache"},
+        lambda case: case.command("ALTER TABLE pm_smart_money_cache UPDATE total_pnl = total_pnl + 1 WHERE rank = 2"),
+    ),
 }  # fmt: skip
 
 
 # And further faults that a check must see: (check, state, axis, fault)
 MORE_FAULTS: dict[str, tuple[str, str, dict[str, str], Fault]] = {
+    "a lot twice under another transaction": (
+        "test_a_month_has_the_positions_of_its_fills",
+        "refreshed",
+        {"month": "202601"},
+        position("concat(tx_hash, 'x') AS tx_hash"),
+    ),
+    "a short that is not there": (
+        "test_tokens_and_dollars_are_conserved",
+        "refreshed",
+        {},
+        remove_position("is_short = 1 AND resolved_at >= '2026-01-01'"),
+    ),
+    "a profit on another lot of the position": (
+        "test_tokens_and_dollars_are_conserved",
+        "refreshed",
+        {},
+        position("pnl_usd + 1 AS pnl_usd, exit_value + 1 AS exit_value", "is_short = 0"),
+    ),
+    "a fill that came after the rebuild": (
+        "test_tokens_and_dollars_are_conserved",
+        "refreshed",
+        {},
+        lambda case: case.command(
+            f"INSERT INTO {FILLS} SELECT * REPLACE(concat(fill_id, 'x') AS fill_id) FROM {FILLS} FINAL "
+            f"WHERE condition_id IN (SELECT condition_id FROM {POSITIONS} WHERE resolved_at >= '2026-01-20') "
+            "AND source = 'clob' AND tokens_delta > 0 AND is_self_fill = 0 ORDER BY fill_id LIMIT 1"
+        ),
+    ),
+    "another payout than the resolution's": (
+        "test_every_row_agrees_with_itself_and_its_payout",
+        "refreshed",
+        {},
+        position(
+            "exit_value + tokens_held AS exit_value, pnl_usd + tokens_held AS pnl_usd, (pnl_usd + tokens_held) / cost_usd AS roi",
+            "is_short = 0 AND tokens_sold_early = 0",
+        ),
+    ),
+    "a return that is not profit over cost": (
+        "test_every_row_agrees_with_itself_and_its_payout",
+        "refreshed",
+        {},
+        position("roi + 1 AS roi"),
+    ),
+    "sold and held tokens that are not all": (
+        "test_every_row_agrees_with_itself_and_its_payout",
+        "refreshed",
+        {},
+        position("tokens_held + 1 AS tokens_held", "is_short = 0"),
+    ),
+    "a condition that was never resolved": (
+        "test_every_row_agrees_with_itself_and_its_payout",
+        "refreshed",
+        {},
+        position("repeat('ab', 32) AS condition_id"),
+    ),
+    "a resolution that was changed since": (
+        "test_every_row_agrees_with_itself_and_its_payout",
+        "refreshed",
+        {},
+        lambda case: case.command(
+            "INSERT INTO pm_condition_resolutions SELECT * REPLACE(resolved_at + 1 AS resolved_at) "
+            "FROM pm_condition_resolutions FINAL "
+            f"WHERE condition_id IN (SELECT condition_id FROM {POSITIONS} WHERE toYYYYMM(resolved_at) = 202601) LIMIT 1"
+        ),
+    ),
+    "a row in a month that had none": (
+        "test_no_row_outside_the_months_changed",
+        "refreshed",
+        {},
+        position("resolved_at - INTERVAL 120 DAY AS resolved_at"),
+    ),
+    "a board of another's figures": (
+        "test_a_board_agrees_with_the_positions",
+        "refreshed",
+        {"board": "pm_copy_trading_leaderboard"},
+        lambda case: case.command("ALTER TABLE pm_copy_trading_leaderboard UPDATE trades = trades + 1 WHERE rank = 1"),
+    ),
+    "a board with a wallet that has no positions": (
+        "test_a_board_agrees_with_the_positions",
+        "refreshed",
+        {"board": "pm_copy_trading_leaderboard"},
+        lambda case: case.command("ALTER TABLE pm_copy_trading_leaderboard UPDATE wallet = '0xnobody' WHERE rank = 1"),
+    ),
     "rows later than the time of the run": (
         "test_the_writer_stores_right_rows",
         "broken",

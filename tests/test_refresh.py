@@ -12,7 +12,6 @@ from unittest.mock import patch
 import pytest
 
 from recovery import action, boards
-from recovery.embedded import EmbeddedServer
 from recovery.errors import ActionFailed, GateClosed
 from recovery.incident import load
 from recovery.phases import BY_NAME
@@ -20,7 +19,7 @@ from recovery.refresh_leaderboards import Refresh
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from rehearsal.services import Services
-from tests.conftest import CLOCK, CONTENT, Case, connect
+from tests.conftest import CONTENT, Case, application_of
 from tests.test_actions import gates_open
 
 __all__ = ["gates_open"]
@@ -31,19 +30,9 @@ Note = Callable[[str], None]
 
 
 @pytest.fixture
-def application(server: EmbeddedServer, case: Case, tmp_path: Path) -> Iterator[Services]:
+def application(case: Case, tmp_path: Path) -> Iterator[Services]:
     """An application of this case's own, and the case pointed at it, which gives up on a job after 6 s."""
-    with Services(
-        tmp_path / "services", lambda: connect(server.dsn, case.database), CLOCK, deploy_fix=True
-    ) as services:
-        crons = CONTENT["services"]["crons"] | {
-            "url": services.url,
-            "timeout_seconds": 1,
-            "wait_seconds": 6,
-            "poll_seconds": 0.1,
-        }
-        case.edit(services={"crons": crons})
-        case.env = case.env | {"CRON_SECRET": services.secret}
+    with application_of(case, tmp_path / "services", timeout_seconds=1, wait_seconds=6, poll_seconds=0.1) as services:
         yield services
 
 

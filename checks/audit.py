@@ -150,7 +150,8 @@ class Audit:
         dry = phase in self.shown_plans
         roster = set(BY_NAME[phase].roster(self.incident))
         proved = {line["check"] for line in evidence if line["outcome"] == "passed" and not judge(line)}
-        wrong = [line for line in evidence if judge(line) or line["outcome"] != "passed"]
+        asked = [line for line in evidence if not BY_NAME[phase].waits(line)]
+        wrong = [line for line in asked if judge(line) or line["outcome"] != "passed"]
         verdict = PLAN if dry and not wrong else GO if roster and roster <= proved and not wrong else NO_GO
         self.verdicts[phase] = verdict
         written = sum(
@@ -187,7 +188,8 @@ class Audit:
 
     def _code(self) -> int:
         codes = {code for code, _ in self.problems}
-        if any(judge(line) for line in self.evidence if not line["problem"]):
+        waiting = [line for line in self.evidence if any(BY_NAME[phase].waits(line) for phase in line["phases"])]
+        if any(judge(line) for line in self.evidence if not line["problem"] and line not in waiting):
             codes.add(1)
         for phase in self.phases:
             if self.verdicts[phase] == NO_GO:

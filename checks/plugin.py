@@ -19,7 +19,7 @@ from recovery import incident as incidents
 from recovery import moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
-from recovery.evidence import GO
+from recovery.evidence import GO, PENDING
 from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import page
@@ -212,9 +212,11 @@ def _is_shared(item: pytest.Item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """A check that ends without having proved anything fails, whether or not it asserts."""
+    """A check that ends without having proved anything fails, whether or not it asserts; one that waits is skipped."""
     result = yield
     evidence = pyfuncitem.funcargs.get("evidence")
+    if evidence is not None and evidence.verdict == PENDING:
+        pytest.skip(f"pending: {evidence.sentence}")
     if evidence is not None and evidence.verdict != GO:
         pytest.fail(evidence.sentence, pytrace=False)
     return result

@@ -11,6 +11,7 @@ from typing import Any
 from recovery.warehouse import Answer
 
 GO, NO_GO = "GO", "NO-GO"
+PENDING = "PENDING"  # it cannot be told yet; never GO, and no fault of a check that no phase requires
 RELATIONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "<=": operator.le,
@@ -47,7 +48,8 @@ class Evidence:
     """What a check looked at and expects. It is GO only if rows were examined and every expectation holds.
 
     `examined` counts the rows or objects the answer is about; `found` is the answer's part that the check is about.
-    `fingerprint` is that of the window and `positions` that of the positions, where the phase looks at them.
+    `fingerprint` is that of the window and `positions` that of the positions, where the phase looks at them. `pending` says
+    why it cannot be told yet; such evidence is neither GO nor NO-GO.
     """
 
     check: str
@@ -60,6 +62,7 @@ class Evidence:
     notes: list[str] = field(default_factory=list)
     fingerprint: str = ""
     positions: str = ""
+    pending: str = ""
 
     def show(self, *answers: Answer, examined: int, **found: Any) -> None:
         """Take note of answers, of how many rows they are about, and of the figures that matter here."""
@@ -75,13 +78,17 @@ class Evidence:
 
     @property
     def verdict(self) -> str:
+        if self.pending:
+            return PENDING
         return GO if not faults(self.examined, self.expectations) else NO_GO
 
     @property
     def sentence(self) -> str:
         """The verdict in words: what, where, how much, against what, and which statement."""
-        wrong = faults(self.examined, self.expectations)
         where = f"{self.about}: " if self.about else ""
+        if self.pending:
+            return f"{where}{self.pending}"
+        wrong = faults(self.examined, self.expectations)
         asked = ", ".join(f"{a.statement}.sql, query {a.query_id[-36:]}" for a in self.answers) or "no statement"
         looked = f"{self.examined:,} examined"
         notes = " ".join(self.notes)
@@ -108,6 +115,7 @@ class Evidence:
             ],
             "notes": self.notes,
             "fingerprint": self.fingerprint,
+            "pending": self.pending,
             "positions": self.positions,
             "verdict": self.verdict,
             "sentence": self.sentence,

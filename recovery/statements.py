@@ -33,6 +33,7 @@ FRAGMENTS = (
     "accounts",
     "late_rows",
     "resolved",
+    "resolved_fills",
     "position_accounts",
 )
 

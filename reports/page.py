@@ -50,7 +50,7 @@ class Group:
 
     @property
     def verdict(self) -> str:
-        return NO_GO if self.faulty else GO
+        return NO_GO if self.faulty else next((check.verdict for check in self.checks if check.pending), GO)
 
     @property
     def axis(self) -> str:

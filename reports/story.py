@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from recovery.errors import ActionFailed, GateClosed, UsageError
-from recovery.evidence import GO, NO_GO, Expectation, judge
+from recovery.evidence import GO, NO_GO, PENDING, Expectation, judge
 from recovery.ledger import Ledger, Line
 from recovery.phases import BY_NAME
 
@@ -36,7 +36,8 @@ class Query:
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """One check's evidence. It is GO only where it passed and its numbers, judged again, have no fault."""
+    """One check's evidence. It is GO only where it passed and its numbers, judged again, have no fault. `pending` says why
+    a check that no phase requires cannot be told yet."""
 
     name: str
     value: str
@@ -51,10 +52,11 @@ class CheckOutcome:
     faults: tuple[str, ...]
     fingerprint: str
     sha: str
+    pending: str = ""
 
     @property
     def verdict(self) -> str:
-        return NO_GO if self.faults else GO
+        return NO_GO if self.faults else PENDING if self.pending else GO
 
     @property
     def title(self) -> str:
@@ -256,8 +258,9 @@ def _verdict(end: Line, checks: Sequence[CheckOutcome], problems: Sequence[Probl
 
 def _check(line: Line) -> CheckOutcome:
     name, _, value = line["check"].partition("[")
-    faults = judge(line)
-    if line["outcome"] != "passed":
+    waiting = any(BY_NAME[name].waits(line) for name in line["phases"] if name in BY_NAME)
+    faults = [] if waiting else judge(line)
+    if line["outcome"] != "passed" and not waiting:
         faults = faults or [f"it {line['outcome']}"]
         faults += [line["problem"]] if line.get("problem") else []
     return CheckOutcome(
@@ -274,6 +277,7 @@ def _check(line: Line) -> CheckOutcome:
         faults=tuple(faults),
         fingerprint=line.get("fingerprint", ""),
         sha=line["sha"],
+        pending=line["pending"] if waiting else "",
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recovery.evidence import GO, NO_GO, Evidence, Expectation, judge, shown
+from recovery.evidence import GO, NO_GO, PENDING, Evidence, Expectation, judge, shown
 from recovery.warehouse import Answer
 
 
@@ -219,3 +219,12 @@ def test_a_record_that_lacks_a_part_is_never_go(key: str) -> None:
 @pytest.mark.parametrize("record", [{}, [], None, "GO", 1])
 def test_what_is_no_record_is_never_go(record: Any) -> None:
     assert judge(record) == ["its record cannot be read"]
+
+
+def test_what_cannot_be_told_yet_is_neither_go_nor_no_go_and_is_never_judged_go() -> None:
+    found = evidence(10, (0, "==", 0))
+    found.pending = "24 hours have to pass."
+    assert (found.verdict, found.sentence) == (PENDING, "24 hours have to pass.")
+    record = found.record()
+    assert record["pending"] == "24 hours have to pass."
+    assert judge(record) == ["it was recorded as PENDING"]

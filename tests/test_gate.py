@@ -512,10 +512,46 @@ def test_evidence_of_two_runs_does_not_add_up(refuse: Refuse) -> None:
 
 
 def test_a_phase_without_checks_proves_nothing(refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(BY_NAME, "empty", Phase("empty", "What does nobody ask?"))
-    lines = [*up_to_phase3(), *run_of("empty", FILLED)]
-    phase = Phase("next", "", action="next", after=("empty",))
-    assert refuse(lines, phase) == ["empty has no checks yet; run pytest -m empty"]
+    monkeypatch.setitem(BY_NAME, "phase9", Phase("phase9", ""))
+    lines = [*up_to_phase3(), *run_of("phase9", FILLED)]
+    phase = Phase("next", "", action="next", after=("phase9",))
+    assert refuse(lines, phase) == ["phase9 has no checks yet; run pytest -m phase9"]
+
+
+# Evidence that is pending
+
+
+AFTER_8 = Phase("next", "What comes after phase 8?", action="next", after=("phase8",))
+WAITING = BY_NAME["phase8"].besides[0]
+
+
+def pending(check: str, outcome: str = "skipped") -> Line:
+    evidence = Evidence(check=check, phases=["phase8"], fingerprint=FILLED, pending="in a day it can be told.")
+    return {"kind": "evidence", "run": "run of phase8", "outcome": outcome, "problem": "", **evidence.record()}
+
+
+def test_a_check_that_no_phase_requires_may_be_pending(refuse: Refuse) -> None:
+    first, *found, last = run_of("phase8", FILLED)
+    assert refuse([first, *found, pending(WAITING), last], AFTER_8) == []
+
+
+def test_a_required_check_that_is_pending_is_not_go(refuse: Refuse) -> None:
+    first, _, *others, last = run_of("phase8", FILLED)
+    check = BY_NAME["phase8"].roster(INCIDENT)[0]
+    (reason,) = refuse([first, pending(check), *others, last], AFTER_8)
+    assert f"{check} is NO-GO: no rows were examined" in reason
+
+
+@pytest.mark.parametrize("line", [pending(WAITING, "failed"), pending("test_something_else")])
+def test_what_is_no_check_that_waits_is_not_let_through(refuse: Refuse, line: Line) -> None:
+    first, *found, last = run_of("phase8", FILLED)
+    assert refuse([first, *found, line, last], AFTER_8) != []
+
+
+def test_a_check_that_waits_is_no_excuse_once_it_is_told(refuse: Refuse) -> None:
+    first, *found, last = run_of("phase8", FILLED)
+    told = pending(WAITING, "failed") | {"verdict": NO_GO, "expectations": [["results", 1, "==", 0]], "examined": 1}
+    assert f"{WAITING} is NO-GO: results 1, allowed 0" in refuse([first, *found, told, last], AFTER_8)[0]
 
 
 # The numbers that people logged in January: 230 M rows -> 175 M where 96 M were expected, days 61 to 99 % filled.

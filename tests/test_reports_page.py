@@ -109,6 +109,22 @@ class Resources(HTMLParser):
         self.references += [value or "" for name, value in attrs if name in ("src", "href", "action", "srcset")]
 
 
+def test_a_check_that_waits_is_told_as_pending_and_takes_nothing_from_the_phase(ledger: Ledger) -> None:
+    begin(ledger, ["phase8"])
+    evidence(ledger, "test_a", phase="phase8")
+    evidence(
+        ledger, "test_criterion_monitoring_is_healthy", phase="phase8", verdict="PENDING", outcome="skipped",
+        pending="1 of 24 hours have results.",
+    )  # fmt: skip
+    finish(ledger, "phase8", "GO")
+    (phase,) = story.read(ledger).phases
+    assert (phase.verdict, [check.verdict for check in phase.checks], phase.faulty) == ("GO", ["GO", "PENDING"], ())
+    page_text = told(ledger)
+    assert "PENDING Criterion monitoring is healthy" in page_text
+    assert "not required; 1 of 24 hours have results." in page_text
+    assert "Not required, and it cannot be told yet: 1 of 24 hours have results." in page_text
+
+
 def test_a_story_is_that_of_the_last_run_or_of_the_run_that_is_named(ledger: Ledger) -> None:
     begin(ledger, ["phase3"], run="aa11")
     finish(ledger, "phase3", "NO-GO", run="aa11")

@@ -51,6 +51,7 @@ OF_THE_CALL = {
     "aside": quote("default", "what_a_partition_held"),
     "late": quote("default", "what_came_late"),
     "catch": quote("default", "a_view"),
+    "monitoring": quote("default", "results"),
     "holder": literal("a holder"),
     "partition": partition_id("202601"),
     "target": quote("default", "what_is_being_made"),

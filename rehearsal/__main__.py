@@ -141,8 +141,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 
 def phases_of(incident: Incident) -> list[str]:
     """The phases that have something to ask, and for which the incident file has what they need."""
-    needs = {"phase6": incident.positions, "phase7": incident.boards, "phase8": incident.validation}
-    return [name for name, phase in BY_NAME.items() if phase.checks and needs.get(name, True)]
+    return [name for name, phase in BY_NAME.items() if phase.checks and phase.applies(incident)]
 
 
 def _folder(keep: Path | None, stack: ExitStack) -> Path:

@@ -15,6 +15,7 @@ from rehearsal.scenario import ask, ask_named
 
 Record = dict[str, Any]
 MILLION = 1_000_000
+LAST_SECOND = 2**32 - 1  # of ClickHouse's DateTime
 FAULTS = ("throttles", "short", "extra")
 OF_A_TRADE = ("asset", "conditionId", "eventSlug", "outcome", "outcomeIndex", "price", "proxyWallet", "side", "size", "slug",
               "timestamp", "title", "transactionHash")  # fmt: skip
@@ -89,6 +90,7 @@ class DataApi:
             offset = int(query.get("offset", 0))
             field = endpoint.orders[query.get("sortBy", endpoint.order)]
             threshold = float(query.get("sizeThreshold", 1))
+            start, end = int(query.get("start", 0)), int(query.get("end", LAST_SECOND))
         except (ValueError, KeyError) as error:
             return Answer(400, {"error": f"invalid query param: {error}"})
         if limit < 0 or not 0 <= offset <= endpoint.deepest:
@@ -97,6 +99,8 @@ class DataApi:
         for name, key in (("market", "conditionId"), ("side", "side")):
             if name in query:
                 found = [record for record in found if record.get(key) in query[name].split(",")]
+        if path == "/activity":
+            found = [record for record in found if start <= record["timestamp"] <= end]
         found.sort(key=lambda record: str(record["asset"]))
         found.sort(key=lambda record: record[field], reverse=query.get("sortDirection", "DESC") != "ASC")
         if offset + limit < len(found) and limit > 1:

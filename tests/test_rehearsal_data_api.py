@@ -201,6 +201,13 @@ def test_records_come_in_the_order_that_is_asked_for(services: Services) -> None
     assert newest == sorted(newest, reverse=True)
 
 
+def test_activity_can_be_asked_for_from_one_second_to_another(services: Services) -> None:
+    times = sorted(record["timestamp"] for record in pages(services, "activity", 500))
+    found = [record["timestamp"] for record in get(services, "activity", limit=500, start=times[10], end=times[20])]
+    assert sorted(found) == [time for time in times if times[10] <= time <= times[20]]
+    assert 10 < len(found) < len(times)
+
+
 def test_figures_of_a_closed_position_are_those_of_its_trades(services: Services) -> None:
     (record,) = get(services, "closed-positions", limit=1)
     assert (record["avgPrice"], record["totalBought"], record["realizedPnl"]) == (0.1, 10, pytest.approx(3))

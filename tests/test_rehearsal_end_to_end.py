@@ -34,7 +34,10 @@ def test_the_rehearsal_recovers_everything_while_the_writer_runs(tmp_path: Path)
     ]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 rows lost, 0 rows different, 0 extra, 0 doubled." in " ".join(done.stdout.split())
+    said = " ".join(done.stdout.split())
+    assert "0 rows lost, 0 rows different, 0 extra, 0 doubled." in said
+    assert "0 positions different, 0 lost, 0 extra, 0 doubled, 0 changed that are not rebuilt, of " in said
+    assert "0 rows of boards different, of " in said
     embedded = [
         "-m",
         "phase5",

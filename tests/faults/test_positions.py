@@ -1,4 +1,4 @@
-"""Phases 6 and 7 under the faults of phases 2 to 5: killed runners and servers, a harmed network. An oracle says what is right."""
+"""Phases 6 and 7 under the faults of phases 2 to 5: killed runners and servers, a harmed network. An oracle knows the end."""
 
 from __future__ import annotations
 

@@ -252,6 +252,7 @@ FAULTS: dict[str, tuple[str, dict[str, str], Fault]] = {
         {"board": "pm_smart_money_cache"},
         lambda case: case.ledger.path.unlink(),
     ),
+    "test_the_positions_are_still_those_of_the_fills": ("refreshed", {}, position("pnl_usd + 1 AS pnl_usd")),
     "test_criterion_the_boards_show_the_corrected_ranking": (
         "refreshed",
         {"board": "pm_smart_money_cache"},

@@ -194,3 +194,22 @@ def test_the_gate_of_the_boards_needs_the_positions(case: Case, application: Ser
     with pytest.raises(GateClosed, match="phase6 has no evidence; run pytest -m phase6"):
         refresh(case)
     assert application.started == {}
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_a_figure_that_a_board_does_not_have_differs(case: Case, application: Services) -> None:
+    refresh(case)
+    case.command("ALTER TABLE pm_copy_trading_leaderboard MODIFY COLUMN total_pnl Nullable(Float64)")
+    case.command("ALTER TABLE pm_copy_trading_leaderboard UPDATE total_pnl = NULL WHERE rank = 1")
+    assert differing(case)["pm_copy_trading_leaderboard"] == 1
+
+
+def test_a_board_that_the_server_does_not_have_is_told_before_anything_is_asked(case: Case) -> None:
+    case.command("DROP TABLE pm_smart_money_cache")
+    case.command("ALTER TABLE pm_copy_trading_leaderboard DROP COLUMN win_rate")
+    assert case.pytest("phase3") == 4
+    assert "boards.pm_smart_money_cache = 'pm_smart_money_cache'" in case.output
+    assert (
+        "boards.pm_copy_trading_leaderboard: pm_copy_trading_leaderboard has no column 'win_rate'; it has wallet,"
+        in case.output
+    )

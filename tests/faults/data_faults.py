@@ -460,3 +460,20 @@ LEGITIMATE_REFRESHED: dict[str, tuple[Fault, str]] = {
         "one run that succeeded is enough; the sentence tells of the failures",
     ),
 }  # fmt: skip
+
+# Faults that no check sees, and ought to: each with what would see it. A fault that is seen after all fails as one of these.
+UNSEEN: dict[str, str] = {
+    "a lot under another transaction": "no check compares the lots' transactions with those of the fills",
+    **{f"a lot whose {what} is no number": "NaN is not above a tolerance: ask for NOT (difference <= tolerance)"
+       for what in FIGURES if what != "pnl_usd"},
+    "a lot with another flag of the maker": "no check compares is_maker with the fills",
+    "a lot entered at another time": "no check compares entry_time with the fills",
+    "a cost on another lot of the position": "lots are compared by the sums of their position",
+    "a sell on another lot of the position": "as above: first in first out is not what is compared, but its sums",
+    "a board in another order": "no check compares the place with what the figures come to",
+    "a score of another value": "score is not among the board's figures in the incident file",
+    "a wallet that has lost among the leaders": "no check asks who belongs on a board",
+    "a row of a board removed": "as above",
+    "a row of the scores removed": "as above",
+    "a row of a board from tomorrow": "only the oldest row's time is compared, and with the rebuild's alone",
+}  # fmt: skip

@@ -18,6 +18,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from checks import test_preflight
 from recovery import prover, statements
@@ -29,7 +30,7 @@ from tests import test_phase8
 from tests.asking import ask
 from tests.conftest import Case
 from tests.faults.conftest import FULL
-from tests.faults.data_faults import DATA_FAULTS, LEGITIMATE, LEGITIMATE_REFRESHED, OF_STATE
+from tests.faults.data_faults import DATA_FAULTS, LEGITIMATE, LEGITIMATE_REFRESHED, OF_STATE, UNSEEN
 from tests.test_checks_go_red import FAULTS, FAULTS_THAT_SAY_WHY, FILLS, MORE_FAULTS, PRETENCES, Fault
 
 Context = Callable[[], AbstractContextManager[object]]
@@ -224,7 +225,18 @@ def test_every_check_is_go_without_a_fault(
     assert [check for check, mark in table.cells[state, ""].items() if mark != GO] == []
 
 
-@pytest.mark.parametrize("injected", INJECTED, ids=str)
+class Unseen(AssertionError):
+    """No check sees a fault."""
+
+
+def parameter(injected: Injected) -> ParameterSet:
+    """A fault that is known to be seen by no check is expected to fail, and to be taken from the list as soon as one sees it."""
+    is_unseen = injected.data and injected.state == "refreshed" and injected.name in UNSEEN
+    marks = [pytest.mark.xfail(reason=UNSEEN[injected.name], raises=Unseen, strict=True)] if is_unseen else []
+    return pytest.param(injected, id=str(injected), marks=marks)
+
+
+@pytest.mark.parametrize("injected", [parameter(injected) for injected in INJECTED])
 def test_a_fault_is_seen(injected: Injected, still: Callable[[str], Case], table: Table, tmp_path: Path) -> None:
     case = still(injected.state)
     (tmp_path / "asked").mkdir()
@@ -245,7 +257,8 @@ def test_a_fault_is_seen(injected: Injected, still: Callable[[str], Case], table
     if injected.sees:
         assert marks[injected.sees] == RED
     if injected.data and injected.state in ("recovered", "refreshed"):
-        assert seen, f"no check sees {injected.name}"
+        if not seen:
+            raise Unseen(f"no check sees {injected.name}")
 
 
 def test_every_check_was_turned_red(

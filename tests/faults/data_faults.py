@@ -230,7 +230,7 @@ def short_added(case: Case) -> None:
     case.command(
         f"INSERT INTO {POSITIONS} SELECT * REPLACE(concat('short_', tx_hash) AS tx_hash, 1 AS is_short, -1 AS cost_usd, "
         "tokens AS tokens_held, 0 AS tokens_sold_early, 0 AS pct_sold_early, 0 AS exit_value, 1 AS pnl_usd, 1 AS roi) "
-        f"FROM {POSITIONS} WHERE {lot('is_short = 0 AND exit_value = 0')(case)}"
+        f"FROM (SELECT * FROM {POSITIONS} WHERE {lot('is_short = 0 AND exit_value = 0')(case)})"
     )
 
 
@@ -383,7 +383,9 @@ REFRESHED_FAULTS: dict[str, Fault] = {
     "a wallet that has lost among the leaders": worse_leader,
     "a row of a board removed": delete("rank = 1", LEADERS),
     "a row of the scores removed": delete(FIRST, SCORES),
-    "a row of a board from tomorrow": on(LEADERS, "updated_at = updated_at + 86400", "rank = 1"),
+    "a row of a board from tomorrow": lambda case: case.command(
+        f"INSERT INTO {LEADERS} SELECT * REPLACE(updated_at + 86400 AS updated_at) FROM {LEADERS} WHERE rank = 1"
+    ),
 }  # fmt: skip
 
 # Of one state only.

@@ -256,9 +256,8 @@ def test_a_fault_is_seen(injected: Injected, still: Callable[[str], Case], table
     seen = [check for check, mark in marks.items() if mark != GO]
     if injected.sees:
         assert marks[injected.sees] == RED
-    if injected.data and injected.state in ("recovered", "refreshed"):
-        if not seen:
-            raise Unseen(f"no check sees {injected.name}")
+    if injected.data and injected.state in ("recovered", "refreshed") and not seen:
+        raise Unseen(f"no check sees {injected.name}")
 
 
 def test_every_check_was_turned_red(

@@ -161,6 +161,8 @@ class Table:
                 "\n".join(f"{number}. {fault}" for number, fault in enumerate(faults, 1)),
                 f"Seen by no check that is asked in this state: {'; '.join(unseen) or 'none'}.",
             ]
+            wrong = [f"{fault}: {UNSEEN[fault]}" for fault in unseen if fault in UNSEEN]
+            parts += [f"Of these are wrong, and ought to be seen: {'; '.join(wrong)}."] if wrong else []
         return "\n\n".join(
             [f"{RED}: NO-GO; {REFUSED}: could not be asked, which is no GO either; {GO}: GO.", *parts, ""]
         )

@@ -128,7 +128,7 @@ def test_the_plan_of_a_swap_is_shown_before_anything_is_built(swapping: Case) ->
     with Warehouse(incident, swapping.dsn) as warehouse, patch.dict(os.environ, swapping.env):
         place = Workplace(incident, warehouse, swapping.ledger, "plan", lambda: swapping.now)
         shown = {stage.plan.action: stage for stage in plan.stages(place)}
-    assert list(shown) == ["deploy", "build", "swap"]
+    assert list(shown) == ["deploy", "build", "swap", "rebuild", "refresh"]
     statements = [statement.sql for step in shown["swap"].steps for statement in step.statements]
     assert any("REPLACE PARTITION ID '202601' FROM" in sql for sql in statements)
     assert not any("202602" in sql for sql in statements if "REPLACE PARTITION" in sql)

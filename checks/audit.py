@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from recovery import fitting
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
-from recovery.errors import RecoveryError
+from recovery.errors import IncidentError, RecoveryError
 from recovery.evidence import GO, NO_GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
@@ -75,6 +76,8 @@ class Audit:
     def prove_that_they_fit(self) -> None:
         """The server is one that we support, and its table is the one that the incident file describes."""
         _ = self.warehouse.server, self.warehouse.schema, self.warehouse.words
+        if lacking := fitting.faults(self.warehouse):
+            raise IncidentError(lacking)
 
     def close(self) -> None:
         self.warehouse.__exit__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,7 +28,9 @@ def test_a_cron_succeeded_since_the_rebuild(
         return
     answer = boards.runs_answer(warehouse, _rebuilt_at(rebuilt))
     found = next((row for row in answer.rows if row["cron"] == cron), {"succeeded": 0, "failed": 0})
-    evidence.show(answer, examined=found["succeeded"] + found["failed"], since=rebuilt["now"], **found)
+    evidence.show(
+        answer, examined=found["succeeded"] + found["failed"], rebuilt=_rebuilt_at(rebuilt).isoformat(), **found
+    )
     evidence.expect("successful runs since the rebuild", found["succeeded"], ">=", 1)
     if found["failed"]:
         evidence.note(f"Of {found['failed']:,} failures the last said: {found['error'] or 'no reason'}.")
@@ -43,7 +45,10 @@ def test_a_board_was_written_since_the_rebuild(
         _ask_for_a_rebuild(evidence)
         return
     answer = boards.written(warehouse, board)
-    evidence.show(answer, examined=answer.first["rows"], since=rebuilt["now"], **answer.first)
+    oldest, newest = (datetime.fromtimestamp(answer.first[what], UTC).isoformat() for what in ("oldest", "newest"))
+    evidence.show(
+        answer, examined=answer.first["rows"], oldest=oldest, newest=newest, rebuilt=_rebuilt_at(rebuilt).isoformat()
+    )
     evidence.expect(
         "seconds from the rebuild to the oldest row",
         answer.first["oldest"] - int(_rebuilt_at(rebuilt).timestamp()),
@@ -101,9 +106,10 @@ def test_ranks_before_and_after_are_shown(
 def _shown(now: dict[str, Any] | None, before: dict[str, Any] | None, affected: bool) -> dict[str, Any]:
     known: dict[str, Any] = now or before or {}
     figures = {
-        what: [row[what] if row else None for row in (before, now)]
+        f"{what} {when}": row[what] if row else None
         for what in known
         if what not in ("place", "subject")
+        for when, row in (("before", before), ("now", now))
     }
     return {
         "subject": known["subject"],

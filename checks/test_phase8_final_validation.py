@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recovery import agreement, boards, census, conservation, positions
+from recovery.conservation import Conservation
 from recovery.data_api import Client
 from recovery.evidence import Evidence
 from recovery.incident import Incident
@@ -46,13 +47,27 @@ def test_the_best_positions_are_reasonable(incident: Incident, warehouse: Wareho
     rich = [r for r in best.rows if r["profit"] > rules.profit_per_volume * r["volume"]]
     evidence.show(
         best, examined=sum(row["positions"] for row in best.rows),
-        best=[", ".join(f"{name} {value}" for name, value in row.items()) for row in best.rows],
+        best=best.rows,
     )  # fmt: skip
     limit = rules.positions_without_a_loss
     evidence.expect(f"subjects with more than {limit:,} positions and no loss", len(spotless), "==", 0)
     evidence.expect("subjects who earned more than was paid and received", len(rich), "==", 0)
     for row in [*spotless, *rich][:3]:
         evidence.note(f"Look at {row['subject']}: {row['wins']:,} of {row['positions']:,} won, {row['profit']:,.2f} $.")
+
+
+def test_the_positions_are_still_those_of_the_fills(
+    warehouse: Warehouse, rebuilt: Line | None, conserved: Conservation | None, evidence: Evidence
+) -> None:
+    """As the rebuild left them, and position by position as the fills say: the boards and the best are made from them."""
+    if rebuilt is None or conserved is None:
+        _show_that_nothing_was_rebuilt(evidence)
+        return
+    evidence.show(*conserved.answers, examined=conserved.count("positions"), months=conserved.months())
+    for what, words in conservation.WORDS.items():
+        evidence.expect(words, conserved.count(what), "==", 0)
+    as_left = positions.print_of(warehouse) == rebuilt["positions_after"]
+    evidence.expect("months that are not as the rebuild left them", int(not as_left), "==", 0)
 
 
 def test_no_resolved_condition_is_missing(

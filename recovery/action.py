@@ -101,7 +101,7 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
         ledger.append("override", run=place.run, action=action.name, reason=override, who=who(), missing=reasons)
     if refusals := action.refusals(place):
         raise GateClosed(action.name, refusals)
-    begun = _begun(action, ledger.lines())
+    begun = unended(action.name, ledger.lines())
     plan = _plan_of(begun) if begun else action.plan(place)
     if not plan.units:
         return plan
@@ -132,9 +132,12 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
             f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(place, begun)}"
         )
     after, held_after = _prints(place, phase)
-    of_positions = (
-        {"positions_before": begun["positions_before"], "positions_after": held_after} if phase.section else {}
-    )
+    of_positions = {}
+    if (
+        phase.section
+    ):  # such an action writes no fills, and without a snapshot no positions: what changed there is another's
+        after, held_after = begun["before"], held_after if taken else begun["positions_before"]
+        of_positions = {"positions_before": begun["positions_before"], "positions_after": held_after}
     ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"], after=after,
                   rows=sum(line["rows"] for line in _units(place, begun, "done")), plan=plan.record(),
                   snapshot=taken["name"] if taken else None, now=place.now().isoformat(), **of_positions)  # fmt: skip
@@ -286,13 +289,13 @@ def _snapshot_first(place: Workplace, plan: Plan, begun: Line) -> Line | None:
         ) from None
 
 
-def _begun(action: Action, lines: list[Line]) -> Line | None:
+def unended(action: str, lines: list[Line]) -> Line | None:
     """The start of this action that has no end yet, to be resumed."""
     begun = None
     for line in lines:
-        if line["kind"] == "started" and line["action"] == action.name:
+        if line["kind"] == "started" and line["action"] == action:
             begun = line
-        elif line["kind"] in ("done", "restored") and line.get("action", action.name) == action.name:
+        elif line["kind"] in ("done", "restored") and line.get("action", action) == action:
             begun = None
     return begun
 

@@ -180,8 +180,10 @@ class _Book:
                 key = _plain(record.condition), record.outcome
                 self._trades[key].append(record)
                 self._halves[record.transaction, key, record.side == "BUY"].append(record)
-            elif record.kind in OTHERWISE:
-                self._moved[record.event if record.kind == CONVERSION else _plain(record.condition)] += record.size
+            elif record.kind in OTHERWISE and (
+                what := record.event if record.kind == CONVERSION else _plain(record.condition)
+            ):
+                self._moved[what] += record.size
         self.positions = average_cost.positions(fills, self._before_fee)
 
     def row(self, key: Key, theirs: Open | Closed | None, fifo: float | None) -> Row:

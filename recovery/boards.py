@@ -62,7 +62,7 @@ def _names(warehouse: Warehouse, name: str) -> dict[str, str]:
         "board_columns": ", ".join(columns),
         "board_figures": ", ".join(f"{text} AS {quote(figure)}" for figure, text in board.figures.items()),
         "board_differs": " OR ".join(
-            f"NOT (abs(b.{column} - p.{column}) <= {{tolerance:Float64}} * greatest(1, abs(p.{column})))"
+            f"NOT ifNull(abs(b.{column} - p.{column}) <= {{tolerance:Float64}} * greatest(1, abs(p.{column})), 0)"
             for column in columns
         ),
         "board_shown": ", ' / ', ".join(f"toString(b.{column}), ' for ', toString(p.{column})" for column in columns),

@@ -117,14 +117,22 @@ class Client:
         """Raises ServiceUnreachable where the API gives none, or something else."""
         folder = self._cache / f"data-api-{wallet}-{self._now().astimezone(UTC):%Y%m%dT%H%M%S}"
         section = self._section
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{folder}: the answers cannot be kept there: {error.strerror}; correct services.data_api.cache."
+            ) from None
         told = {
             "positions": self._positions(wallet, "/positions", section.open_page, LAST_OFFSET, sortBy="TITLE", sizeThreshold="0"),
             "closed_positions": self._positions(wallet, "/closed-positions", section.closed_page, None, sortBy="TIMESTAMP"),
             "activity": self._activity(wallet),
         }  # fmt: skip
-        folder.mkdir(parents=True, exist_ok=True)
         for name, records in told.items():
-            (folder / f"{name}.json").write_text(json.dumps(records, indent=1), "utf-8")
+            try:
+                (folder / f"{name}.json").write_text(json.dumps(records, indent=1), "utf-8")
+            except OSError as error:
+                raise UsageError(f"{folder}: the answers cannot be kept there: {error.strerror}.") from None
         return Folder(folder, wrong=ServiceUnreachable).account(wallet)
 
     def _positions(self, wallet: str, path: str, limit: int, last: int | None, **sort: str) -> list[dict[str, Any]]:

@@ -73,6 +73,8 @@ class _File(Section):
             raise ValueError("boards: they need the sections positions and services.crons")
         if self.validation and not (self.positions and self.services.data_api):
             raise ValueError("validation: it needs the sections positions and services.data_api")
+        if self.validation and not self.window.test_subjects:
+            raise ValueError("validation: it needs at least one of window.test_subjects to compare with the data API")
         used = (self.table.name, self.table.quarantine, self.source.table)
         if self.positions and self.positions.table in used:
             raise ValueError(f"positions.table = {self.positions.table!r}: a table of its own is expected")

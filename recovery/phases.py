@@ -209,6 +209,7 @@ PHASES: tuple[Phase, ...] = (
         checks=(
             Check("test_a_subject_agrees_with_the_data_api", "subject"),
             Check("test_the_best_positions_are_reasonable"),
+            Check("test_the_positions_are_still_those_of_the_fills"),
             Check("test_no_resolved_condition_is_missing"),
             Check("test_criterion_no_broken_row_is_left"),
             Check("test_criterion_every_day_of_the_window_has_positions", "day"),

@@ -81,8 +81,7 @@ def by_month(warehouse: Warehouse, table: str | None = None) -> Answer:
 def elsewhere(warehouse: Warehouse) -> dict[str, list[Any]]:
     """Rows and hash of the months that are not rebuilt."""
     known = section(warehouse.incident).months
-    rows = by_month(warehouse).rows
-    return {row["partition_id"]: [row["rows"], row["hash"]] for row in rows if row["partition_id"] not in known}
+    return {month: held for month, held in months_of(warehouse).items() if month not in known}
 
 
 def is_of_positions(line: Line) -> bool:
@@ -90,10 +89,32 @@ def is_of_positions(line: Line) -> bool:
     return "positions_before" in line
 
 
-def last_known(lines: list[Line]) -> str:
-    """The fingerprint that the suite itself left the months with; empty where it never touched them."""
-    left = [line["positions_after"] for line in lines if "positions_after" in line]
-    return str(left[-1]) if left else ""
+def within(place: Workplace, months: list[str]) -> Workplace:
+    """The workplace with some of the months, which follow each other."""
+    after = int(months[-1][:4]) * 12 + int(months[-1][4:])
+    bounds = {"start": f"{months[0][:4]}-{months[0][4:]}", "end": f"{after // 12:04}-{after % 12 + 1:02}"}
+    incident = place.incident.model_copy(update={"positions": section(place.incident).model_copy(update=bounds)})
+    warehouse = copy.copy(place.warehouse)
+    warehouse.incident = incident
+    return replace(place, incident=incident, warehouse=warehouse)
+
+
+def note_replacement(place: Workplace, month: str, made: dict[str, Any] | None) -> None:
+    """Before a month is replaced, the ledger gets what it will hold: by that it is known as the suite's own."""
+    rows, content = (made["rows"], made["hash"]) if made else (0, "")
+    place.ledger.append("replacing", run=place.run, month=month, rows=rows, hash=content)
+
+
+def _written_by_others(place: Workplace, taken: Line) -> list[str]:
+    """The months of a snapshot that hold neither what it holds nor what the suite put there last, nor nothing."""
+    now, then = (months_of(place.warehouse, table) for table in (None, taken["name"]))
+    ours = {line["month"]: [line["rows"], line["hash"]] for line in place.ledger.lines() if line["kind"] == "replacing"}
+    return [month for month in taken["scope"] if month in now and now[month] not in (then.get(month), ours.get(month))]
+
+
+def months_of(warehouse: Warehouse, table: str | None = None) -> dict[str, list[Any]]:
+    """month → rows and hash, of the positions or of a table like it."""
+    return {row["partition_id"]: [row["rows"], row["hash"]] for row in by_month(warehouse, table).rows}
 
 
 def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
@@ -107,42 +128,40 @@ def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
 
 
 def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
-    home, warehouse, name = at(place), place.warehouse, taken["name"]
+    warehouse, name, months = place.warehouse, taken["name"], list(taken["scope"])
     if not snapshot.is_there(warehouse, name):
         raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
     warehouse.forget()
     before, fills = print_of(warehouse), fingerprint.of_window(warehouse)
-    known = last_known(place.ledger.lines())
-    begun = [
-        line for line in place.ledger.lines() if line["kind"] in ("started", "restoring") and is_of_positions(line)
-    ]
-    if before not in (known, taken["window"]) and begun[-1]["kind"] != "restoring" and not take_back:
+    if (others := _written_by_others(place, taken)) and not take_back:
+        table = section(place.incident).table
         raise GateClosed(
             "restore",
             [
-                f"others have written to {home.incident.table.name} since; pass --take-back-later-writes to lose what they wrote"
+                f"others have written to {table} since, in {', '.join(others)}; pass --take-back-later-writes to lose that"
             ],
         )
+    home = at(within(place, months))
     kept = snapshot.name_of(home, "restore", uuid.uuid4().hex[:8])
-    snapshot.take(home, kept, section(place.incident).months, beside_writers=True)
+    snapshot.take(home, kept, months, beside_writers=True)
     facts = {"run": place.run, "snapshot": name, "kept": kept, "before": fills, "positions_before": before,
              "now": place.now().isoformat()}  # fmt: skip
     place.ledger.append("restoring", **facts, worklist="")
-    held = {row["partition_id"] for row in by_month(warehouse, name).rows}
+    held = {row["partition_id"]: row for row in by_month(warehouse, name).rows}
     there = {row["partition_id"]: row["rows"] for row in by_month(warehouse).rows}
-    written = 0
-    for month in section(place.incident).months:
+    for month in months:
         names = {"partition": snapshot.partition_id(month), "whole": snapshot.table_of(warehouse, name)}
         label = f"recovery-restore-{month}-{uuid.uuid4()}"
+        note_replacement(place, month, held.get(month))
         if month in held:
             warehouse.write("positions_replace", label=label, names=names)
         elif month in there:
             warehouse.write("positions_drop", label=label, names=names)
-        written += there.get(month, 0)
     warehouse.forget()
-    after = print_of(warehouse)
-    if after != taken["window"]:
+    now, then = (months_of(warehouse, table) for table in (None, name))
+    if any(now.get(month) != then.get(month) for month in months):
         raise ActionFailed(f"after the restore the months are not as in {name}; the state before it is in {kept}")
+    written, after = sum(there.get(month, 0) for month in months), print_of(warehouse)
     undoes = {
         line["action"]
         for line in place.ledger.lines()

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery import conservation, fingerprint, positions, snapshot
-from recovery.action import Plan, Unit, last_done
+from recovery.action import Plan, Unit, last_done, unended
 from recovery.backfill import bytes_per_row
 from recovery.deduplicate import bytes_of, parts_up_to
 from recovery.errors import ActionFailed
@@ -34,9 +34,7 @@ class Rebuild:
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse
         known, home = positions.section(incident), positions.at(place)
-        done = last_done(self.name, place.ledger.lines())
-        now = positions.print_of(warehouse)
-        if done and (done["after"], done["positions_after"]) == (fingerprint.of_window(warehouse), now):
+        if self._is_current(place):
             return Plan(self.name, "the months are as they were rebuilt, from the fills as they are; nothing to do", ())
         cutoff = cutoff_at(place)
         ranges = list(_ranges(place, cutoff))
@@ -76,14 +74,36 @@ class Rebuild:
                 "cutoff": cutoff.isoformat(),
                 "months": months,
                 "ranges": [[low, high] for low, high, _ in ranges],
-                "allocation": known.allocation,
+                "rules": rules(place),
                 "before": {row["partition_id"]: row for row in sizes(place, cutoff, known.table)},
                 "elsewhere": positions.elsewhere(warehouse),
             },
         )
 
+    def _is_current(self, place: Workplace) -> bool:
+        """The last rebuild is of these fills, resolutions and rules, is as it left it, and is no older than evidence may be."""
+        done, warehouse = last_done(self.name, place.ledger.lines()), place.warehouse
+        if done is None or done["plan"]["facts"]["rules"] != rules(place):
+            return False
+        if (done["after"], done["positions_after"]) != (
+            fingerprint.of_window(warehouse),
+            positions.print_of(warehouse),
+        ):
+            return False
+        age = place.now() - datetime.fromisoformat(done["now"])
+        if age > timedelta(hours=place.incident.gates.evidence_hours):
+            return False
+        legacy = positions.section(place.incident).allocation == "legacy"
+        return legacy or not conservation.Conservation.take(warehouse, done["plan"]["facts"]).faults()
+
     def refusals(self, place: Workplace) -> list[str]:
         incident = place.incident
+        going_on = unended(self.name, place.ledger.lines())
+        if going_on and going_on["plan"]["facts"]["rules"] != rules(place):
+            return [
+                f"a rebuild of {', '.join(going_on['plan']['facts']['months'])} was begun with other months or limits and did "
+                "not end; end it with those, or restore its snapshot"
+            ]
         known = positions.section(incident)
         asked: dict[str, Any] = {"database": incident.table.database, "table": known.table, "cutoff": cutoff_at(place)}
         asked |= positions.span(incident)
@@ -195,7 +215,7 @@ class Rebuild:
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         if unit.kind == "replace":
-            self._require_as_before(place, plan, unit)
+            self._begin_replacing(place, unit)
         place.send(self._writes(place, unit, label[-8:]), label)
         if unit.kind == "build":
             made = sizes(
@@ -207,7 +227,7 @@ class Rebuild:
                 "conditions and months"
             )
 
-    def _require_as_before(self, place: Workplace, plan: Plan, unit: Unit) -> None:
+    def _begin_replacing(self, place: Workplace, unit: Unit) -> None:
         """A month is replaced only as the snapshot has it: what others wrote to it meanwhile would be lost in silence."""
         month = unit.values["partition"]
         taken = next(
@@ -218,16 +238,26 @@ class Rebuild:
             {row["partition_id"]: row for row in positions.by_month(place.warehouse, table).rows}.get(month)
             for table in (taken["name"], None)
         )
-        if then != now and not (now is None and positions.section(place.incident).replace == "drop"):
+        if then == now or (now is None and positions.section(place.incident).replace == "drop"):
+            made = {row["partition_id"]: row for row in positions.by_month(place.warehouse, unit.values["shadow"]).rows}
+            positions.note_replacement(place, month, made.get(month))
+        else:
             raise ActionFailed(
                 f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
                 f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
             )
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        if plan.facts["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
+        if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
             return []
         return conservation.Conservation.take(place.warehouse, plan.facts).faults()
+
+
+def rules(place: Workplace) -> dict[str, Any]:
+    """What the rows of a rebuild depend on besides the data: all units of one have the same."""
+    known = positions.section(place.incident)
+    kept = ("fills", "start", "end", "allocation", "least_cost", "least_short_tokens", "least_short_proceeds")
+    return {name: getattr(known, name) for name in kept}
 
 
 def cutoff_at(place: Workplace) -> datetime:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -226,14 +226,16 @@ def _due(place: Workplace) -> list[str]:
     if done is None or (done["after"], done["positions_after"]) != (fingerprint.of_window(place.warehouse), now):
         return boards.crons(place.warehouse)
     rebuilt = last_done("rebuild", place.ledger.lines())
-    since = datetime.fromisoformat(rebuilt["now"]).timestamp() // 1 if rebuilt else 0
+    since = datetime.fromisoformat(rebuilt["now"]).replace(microsecond=0) if rebuilt else datetime.fromtimestamp(0, UTC)
+    runs = boards.runs(place.warehouse, since)
     wrong = [
-        name
-        for name in place.incident.boards
-        if boards.agreement(place.warehouse, name).first["differing"]
-        or boards.written(place.warehouse, name).first["oldest"] < since
+        board.cron
+        for name, board in place.incident.boards.items()
+        if not runs.get(board.cron, NEVER)["succeeded"]
+        or boards.agreement(place.warehouse, name).first["differing"]
+        or boards.written(place.warehouse, name).first["oldest"] < since.timestamp()
     ]
-    return list(dict.fromkeys(place.incident.boards[name].cron for name in wrong))
+    return list(dict.fromkeys(wrong))
 
 
 def _to_do(place: Workplace, plan: Plan) -> list[str]:
@@ -247,9 +249,10 @@ def _still_out(place: Workplace, cron: str) -> _Call | None:
     told = [line for line in place.ledger.lines() if line["kind"] == "cron" and line["cron"] == cron]
     if not told or told[-1]["state"] != "called":
         return None
-    call = _Call(datetime.fromisoformat(told[-1]["now"]), told[-1]["failures"])
-    ends = call.at + timedelta(seconds=_service(place).wait_seconds)
-    return call if call.at <= place.now() < ends else None
+    out = datetime.now(UTC) - datetime.fromisoformat(told[-1]["time"])  # by the real clock: --now can be given again
+    return (
+        _Call(place.now() - out, told[-1]["failures"]) if out.total_seconds() < _service(place).wait_seconds else None
+    )
 
 
 def _note(place: Workplace, label: str, cron: str, state: str, **facts: Any) -> None:

@@ -126,10 +126,12 @@ def _prove(place: Workplace, taken: Line, take_back: bool, outside: list[Mapping
 
 
 def written_between(lines: list[Line]) -> list[tuple[int, int]]:
-    """(first, last) version of each unit's time: rows of the suite have one in between. One that has no end is still open."""
+    """(first, last) version of the time of each unit that writes to the table: rows of the suite have one in between. One that
+    has no end is still open."""
     spans: dict[str, tuple[int, int]] = {}
+    elsewhere = {line["attempt"] for line in lines if line["kind"] == "started" and "positions_before" in line}
     for line in lines:
-        if line["kind"] == "unit" and "version" in line:
+        if line["kind"] == "unit" and "version" in line and line["attempt"] not in elsewhere:
             first, _ = spans.get(line["query_id"], (line["version"], 0))
             spans[line["query_id"]] = first, line["version"] if line["state"] == "done" else 2**64 - 1
     return sorted(spans.values())

@@ -48,7 +48,7 @@ def take(
         raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
     return place.ledger.append(
         "snapshot", run=place.run, table=place.incident.table.name, name=name, base=base or name,
-        partitions=sorted(held & set(partitions)),
+        partitions=sorted(held & set(partitions)), scope=list(partitions),
         window=fingerprint.digest(row for row in copy if row["in_window"]),
         outside={row["day"]: [row["rows"], row["hash"]] for row in settled(place, copy) if not row["in_window"]},
         rows=sum(row["rows"] for row in copy), now=place.now().isoformat(),

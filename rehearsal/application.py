@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -44,6 +45,8 @@ class Application:
         self.faults: dict[str, str] = {}
         self.slow_seconds = 3.0
         self.started: Counter[str] = Counter()
+        self.most_at_a_time: Counter[str] = Counter()
+        self._running: Counter[str] = Counter()
         self.closing = threading.Event()
         self._clock = clock
         self._lock = threading.Lock()
@@ -53,8 +56,22 @@ class Application:
         fault = self.faults.get(job)
         if fault == "refuses":
             return Answer(503, {"success": False, "error": "Service unavailable"})
+        with self._counted(job):
+            return self._run(job, fault)
+
+    @contextmanager
+    def _counted(self, job: str) -> Iterator[None]:
         with self._lock:
             self.started[job] += 1
+            self._running[job] += 1
+            self.most_at_a_time[job] = max(self.most_at_a_time[job], self._running[job])
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[job] -= 1
+
+    def _run(self, job: str, fault: str | None) -> Answer:
         began = time.monotonic()
         patience = {"hangs": None, "slow": self.slow_seconds}
         if fault in patience and self.closing.wait(patience[fault]):

@@ -71,6 +71,7 @@ class Services:
         self._bare = folder / "app.git"
         self.application = Application(connect, clock)
         self.faults, self.started = self.application.faults, self.application.started
+        self.most_at_a_time = self.application.most_at_a_time
         self.data_api = DataApi(connect)
         self.api_faults, self.asked = self.data_api.faults, self.data_api.asked
         self._deploy_fix = deploy_fix

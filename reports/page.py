@@ -112,9 +112,19 @@ def statements(run: Run) -> list[tuple[str, str, list[Query]]]:
     return [(name, sql, texts[name, sql]) for name, sql in sorted(texts)]
 
 
+def listed(found: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+    """What was found and has rows and columns, by name."""
+    return {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, list) and value and all(isinstance(row, Mapping) for row in value)
+    }
+
+
 def flat(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures by name, those of one mapping in it among them."""
-    plain = {name: value for name, value in found.items() if not isinstance(value, Mapping)}
+    """Figures by name, those of one mapping in it among them; without what has rows and columns."""
+    tables = listed(found)
+    plain = {name: value for name, value in found.items() if name not in tables and not isinstance(value, Mapping)}
     for name, value in found.items():
         if isinstance(value, Mapping):
             plain |= {f"{name}: {inner}" if inner in plain else inner: each for inner, each in value.items()}
@@ -182,7 +192,7 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 TEMPLATES.filters |= {each.__name__: each for each in (number, size, seconds, utc, bound, anchor, commands, unseen)}
-TEMPLATES.globals |= {each.__name__: each for each in (groups, missing, statements, flat, count, of_check)}
+TEMPLATES.globals |= {each.__name__: each for each in (groups, missing, statements, flat, listed, count, of_check)}
 
 
 def headline(run: Run) -> str:

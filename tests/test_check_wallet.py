@@ -247,8 +247,6 @@ def test_a_trade_of_the_last_minutes_may_be_on_its_way(case: Case, records: Path
 
 def test_the_fifo_figure_stands_beside_where_there_is_a_table_of_positions(case: Case) -> None:
     assert {row.fifo for row in compared(case).rows} == {None}
-    columns = (PROJECT / "rehearsal" / "sql" / "tables" / "fifo.sql").read_text()
-    case.command(columns.replace("pm_trade_fifo_roi_v3", "pm_wallet_positions_v1"))
     case.command(
         "INSERT INTO pm_wallet_positions_v1 (wallet, condition_id, outcome_index, tx_hash, pnl_usd) "
         f"SELECT wallet, condition_id, outcome_index, tx_hash, 0.25 FROM {FILLS} ORDER BY fill_id LIMIT 1"

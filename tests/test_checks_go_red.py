@@ -22,6 +22,7 @@ from tests.conftest import JANUARY, Case
 
 FILLS, POSITIONS = "pm_canonical_fills_v4", "pm_trade_fifo_roi_v3"
 LOT = "wallet, condition_id, outcome_index, tx_hash"
+A_LOT = "is_short = 0 AND resolved_at >= '2026-01-01'"
 DAY = "2026-01-22"
 SUBJECT = tomllib.loads(JANUARY.read_text())["window"]["test_subjects"][0]
 ROW = f"FROM {FILLS} FINAL WHERE source = 'clob' AND condition_id != '' AND toDate(event_time) = "
@@ -216,7 +217,7 @@ FAULTS: dict[str, tuple[str, dict[str, str], Fault]] = {
         {},
         remove_one("source = 'clob' AND toDate(event_time) = '2026-01-15'"),
     ),
-    "test_a_month_has_the_positions_of_its_fills": ("refreshed", {"month": "202601"}, remove_position("is_short = 0 AND resolved_at >= '2026-01-01'")),
+    "test_a_month_has_the_positions_of_its_fills": ("refreshed", {"month": "202601"}, remove_position(A_LOT)),
     "test_tokens_and_dollars_are_conserved": ("refreshed", {}, position("tokens + 1 AS tokens, cost_usd + 1 AS cost_usd")),
     "test_no_lot_is_sold_beyond_what_was_bought": (
         "refreshed", {}, position("tokens + 1 AS tokens_sold_early", "is_short = 0"),
@@ -251,6 +252,7 @@ FAULTS: dict[str, tuple[str, dict[str, str], Fault]] = {
         {"board": "pm_smart_money_cache"},
         lambda case: case.ledger.path.unlink(),
     ),
+    "test_the_positions_are_still_those_of_the_fills": ("refreshed", {}, position("pnl_usd + 1 AS pnl_usd")),
     "test_criterion_the_boards_show_the_corrected_ranking": (
         "refreshed",
         {"board": "pm_smart_money_cache"},

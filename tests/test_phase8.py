@@ -117,7 +117,7 @@ def test_a_check_is_green_before_a_fault_and_red_after_it(case: Case, name: str)
 def test_the_best_are_shown_whether_or_not_they_are_reasonable(case: Case) -> None:
     evidence = ask(case, "test_the_best_positions_are_reasonable")
     assert len(evidence.found["best"]) == 10
-    assert all(each.startswith("subject 0x") and "win_percent" in each for each in evidence.found["best"])
+    assert all(each["subject"].startswith("0x") and "win_percent" in each for each in evidence.found["best"])
 
 
 def test_what_is_resolved_or_filled_after_the_rebuild_is_not_missing(case: Case) -> None:

@@ -299,6 +299,22 @@ def test_a_statement_stands_on_the_page_once(ledger: Ledger) -> None:
     assert told(ledger).count("-- Counts rows.") == 1
 
 
+def test_what_has_rows_and_columns_is_a_table_of_its_own(ledger: Ledger) -> None:
+    ranks = [
+        {"subject": "0xa", "rank before": 18, "rank now": 2},
+        {"subject": "0xb", "rank before": None, "rank now": 6},
+    ]
+    begin(ledger, ["phase3"])
+    evidence(ledger, "test_a[scores]", found={"moved": 2, "ranks": ranks})
+    evidence(ledger, "test_a[top]", found={"moved": 0, "ranks": []})
+    finish(ledger, "phase3", "GO")
+    html = page.render(story.read(ledger))
+    assert "<caption>scores: ranks</caption>" in html
+    assert html.count("<caption>") == 1
+    assert html.count(">rank before</th>") == 1
+    assert html.count(">0xa<") == 1
+
+
 def test_the_page_is_made_again_from_the_ledger_alone(
     tmp_path: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,7 +34,7 @@ pytestmark = needs_data
 
 DATABASE = "second_incident"
 FILLS = "pm_wallet_fills_v1"
-PHASES = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
+PHASES = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6")
 
 
 def is_in_april(fill: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ FROM
         sumIf(abs(usdc_delta), tokens_delta > 0) AS cost,
         count() AS fills
     FROM ${table} ${final}
-    WHERE ${counted} AND NOT ${broken} AND ${time} < {cutoff:DateTime('UTC')}
+    WHERE condition_id IN (SELECT condition_id FROM (${resolved})) AND ${counted} AND NOT ${broken} AND ${time} < {cutoff:DateTime('UTC')}
     GROUP BY condition_id, outcome_index, tx_hash, ${subject}
 ) AS lots
 INNER JOIN

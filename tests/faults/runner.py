@@ -35,11 +35,12 @@ class Job:
     ledger: Path
     phases: tuple[str, ...]
     now: datetime
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def on(cls, case: Case, *phases: str, dsn: str | None = None) -> Job:
-        return cls(case.incident, dsn or case.dsn, case.ledger.path, phases, case.now)
+        return cls(case.incident, dsn or case.dsn, case.ledger.path, phases, case.now, tuple(case.env.items()))
 
     @property
     def said(self) -> Path:
@@ -56,6 +57,7 @@ class Job:
         """Do it here; the exit code and the sentence that a command would end with."""
         try:
             with (
+                patch.dict(os.environ, dict(self.env)),
                 Warehouse(load(self.incident), self.dsn, writable=True) as warehouse,
                 patch.object(gate, "reasons_to_refuse", lambda *asked: []),
             ):

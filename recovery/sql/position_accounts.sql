@@ -19,9 +19,9 @@ SELECT
         - if(shorts_due, 0, sum(e_beyond) - greatest(0, sum(e_sold) - sum(e_bought)) * max(e_payout)) AS profit_due,
     sum(f_profit) AS profit,
     sum(e_dust_tokens) * greatest(1, max(e_price)) + sum(e_dust_cost) AS dust,
-    abs(tokens - tokens_due) > 1e-6 + 1e-9 * tokens_due OR abs(short_tokens - short_tokens_due) > 1e-6 + 1e-9 * short_tokens_due AS tokens_differ,
-    abs(cost - cost_due) > {tolerance:Float64} OR abs(short_proceeds - short_proceeds_due) > {tolerance:Float64} AS dollars_differ,
-    abs(profit - profit_due) > {tolerance:Float64} + dust AS profit_differs
+    NOT (abs(tokens - tokens_due) <= 1e-6 + 1e-9 * tokens_due AND abs(short_tokens - short_tokens_due) <= 1e-6 + 1e-9 * short_tokens_due) AS tokens_differ,
+    NOT (abs(cost - cost_due) <= {tolerance:Float64} AND abs(short_proceeds - short_proceeds_due) <= {tolerance:Float64}) AS dollars_differ,
+    NOT (abs(profit - profit_due) <= {tolerance:Float64} + dust) AS profit_differs
 FROM
 (
     SELECT

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -254,8 +255,16 @@ def test_an_action_pauses_while_the_server_is_over_its_limits_and_stops_on_the_p
     assert len(case.lines("started")) == 1
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C interrupts, though a shell that runs the tests in the background has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_never_cuts_a_line_of_the_ledger(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_never_cuts_a_line_of_the_ledger(tmp_path: Path, number: signal.Signals, heeded: None) -> None:
     def append_while_told_to_stop() -> None:
         with interrupts.terminate_as_interrupt(), interrupts.uninterrupted():
             signal.raise_signal(number)

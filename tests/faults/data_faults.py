@@ -288,6 +288,7 @@ REFRESHED_FAULTS: dict[str, Fault] = {
     "a lot doubled under another transaction": position("concat(tx_hash, 'x') AS tx_hash", "is_short = 0"),
     "a lot under another transaction": replaced("concat(tx_hash, 'x') AS tx_hash", lot(), POSITIONS),
     **{f"a lot with another {what}": position(f"{what} + 0.02 AS {what}", "is_short = 0") for what in FIGURES},
+    **{f"a lot whose {what} is no number": position(f"nan AS {what}", "is_short = 0") for what in FIGURES},
     "a lot with another flag of the maker": position("1 - is_maker AS is_maker", "is_short = 0"),
     "a lot entered at another time": position("entry_time - 3600 AS entry_time", "is_short = 0"),
     "a cost on another lot of the position": between_lots(
@@ -330,6 +331,7 @@ REFRESHED_FAULTS: dict[str, Fault] = {
     "a lot of a month that was not rebuilt removed": removed(lot(months="toYYYYMM(resolved_at) = 202512"), POSITIONS),
     "a lot resolved after the cutoff removed": removed(lot(months=YOUNG), POSITIONS),
     "a lot resolved after the cutoff with another profit": replaced("pnl_usd + 0.02 AS pnl_usd", lot(months=YOUNG), POSITIONS),
+    "a lot resolved after the cutoff with other tokens": replaced("tokens + 0.02 AS tokens", lot(months=YOUNG), POSITIONS),
     "a fill added since the rebuild": added("concat(fill_id, 'x') AS fill_id", COUNTED),
     "a fill removed since the rebuild": remove_one(COUNTED),
     "a fill changed since the rebuild": replaced("usdc_delta - 0.02 AS usdc_delta", one(COUNTED)),
@@ -441,9 +443,12 @@ LEGITIMATE_REFRESHED: dict[str, tuple[Fault, str]] = {
         position("is_short AS is_short"),
         "rows of equal key are one row as soon as they merge",
     ),
-    "a lot resolved after the cutoff with other tokens": (
-        replaced("tokens + 0.02 AS tokens", lot(months=YOUNG), POSITIONS),
-        "the rebuild carries what was resolved after its cutoff as it was, and answers for none of it",
+    "a position of what was resolved since": (
+        lambda case: case.command(
+            f"INSERT INTO {POSITIONS} SELECT * REPLACE('{open_condition(case)}' AS condition_id, {LATELY} AS resolved_at) "
+            f"FROM (SELECT * FROM {POSITIONS} WHERE {lot()(case)})"
+        ),
+        "the application goes on making positions of what is resolved, and the rebuild answers for none after its cutoff",
     ),
     "a resolution told again": (
         resolution("payout_numerators AS payout_numerators"),

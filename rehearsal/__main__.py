@@ -100,7 +100,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         raise RehearsalError(f"no incident file at {chosen.incident}; name one with --incident")
     phases = phases_of(load(chosen.incident))
     asked = (
-        phases[: sum(PHASES.index(phase) <= PHASES.index(chosen.until) for phase in phases)]
+        [phase for phase in phases if PHASES.index(phase) <= PHASES.index(chosen.until)]
         if chosen.until in PHASES
         else []
     )

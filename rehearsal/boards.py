@@ -55,7 +55,8 @@ def compare_boards(client: Client, *, database: str) -> Boards:
 
 
 def _make(client: Client, cron: str, now: datetime, *, database: str, source: str) -> int:
-    table = SCENARIO["boards"][cron]["table"]
-    execute(client, "boards/clear", database=database, board=table)
-    execute(client, f"boards/{table}", database=database, source=source, now=now)
-    return int(ask(client, "boards/count", database=database, board=table)[0][0])
+    board = SCENARIO["boards"][cron]
+    given = {**board, "board": board["table"], "database": database}
+    execute(client, "boards/clear", **given)
+    execute(client, f"boards/{board['statement']}", source=source, now=now, **given)
+    return int(ask(client, "boards/count", **given)[0][0])

@@ -23,9 +23,9 @@ from recovery.embedded import EmbeddedServer
 from recovery.incident import load
 from recovery.warehouse import Dsn, Warehouse
 from scripts.check_wallet import main
-from tests.conftest import CONTENT, PROJECT, Case, connect
+from tests.conftest import CONTENT, Case, connect
 from tests.polymarket_data import needs_data
-from tests.real_wallet import INCIDENT, RECORDS, WALLET, WHOLE, import_wallet
+from tests.real_wallet import INCIDENT, RECORDS, WALLET, WHOLE, import_wallet, make_tables
 
 pytestmark = needs_data
 
@@ -42,8 +42,7 @@ def real(server: EmbeddedServer, tmp_path_factory: pytest.TempPathFactory) -> Ca
     client.close()
     import_wallet(server.dsn, DATABASE)
     client = connect(server.dsn, DATABASE)
-    for statement in (PROJECT / "tests" / "incidents" / "2026-04-tables.sql").read_text().split(";"):
-        client.command(statement)
+    make_tables(client)
     client.command(
         f"INSERT INTO {FILLS} (* EXCEPT _version) SELECT * FROM ({load(INCIDENT).right_rows})", parameters=WHOLE
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -141,6 +141,18 @@ def tables(server: EmbeddedServer) -> Iterator[Tables]:
     client.command(f"DROP DATABASE {DATABASE}")
 
 
+def rows_as(client: Client, model: type[Any], table: str) -> list[Any]:
+    """The rows of a table as the oracle takes them."""
+    names = [column.name for column in fields(model)]
+    columns = ", ".join("_version" if name == "version" else name for name in names)
+    found = client.query(f"SELECT {columns} FROM {table}").result_rows
+    return [model(**{name: in_utc(value) for name, value in zip(names, row, strict=True)}) for row in found]
+
+
+def in_utc(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
 # The comparison
 
 
@@ -226,25 +238,12 @@ def echo(tables: Tables) -> Build:
     """A build that is the oracle's own, of the fills and resolutions that ClickHouse gives back, by way of the table."""
 
     def built(dsn: str, database: str, allocation: Allocation, cutoff: datetime) -> list[Found]:
-        columns = [column.name for column in fields(Fill)]
-        asked = ", ".join("_version" if name == "version" else name for name in columns)
         client = connect(dsn, database)
-        fills = [Fill(**named(columns, row)) for row in client.query(f"SELECT {asked} FROM {FILLS}").result_rows]
-        columns = [column.name for column in fields(Resolution)]
-        asked = ", ".join(columns)
-        ended = [
-            Resolution(**named(columns, row)) for row in client.query(f"SELECT {asked} FROM {RESOLUTIONS}").result_rows
-        ]
+        fills, ended = rows_as(client, Fill, FILLS), rows_as(client, Resolution, RESOLUTIONS)
         tables.write(Case(cutoff, tuple(fills), tuple(ended)).rows[allocation])
         return tables.read()
 
     return built
-
-
-def named(columns: list[str], row: Sequence[Any]) -> dict[str, Any]:
-    return {
-        name: it.replace(tzinfo=UTC) if isinstance(it, datetime) else it for name, it in zip(columns, row, strict=True)
-    }
 
 
 def test_what_is_inserted_is_what_the_build_reads_and_the_comparison_agrees(tables: Tables, echo: Build) -> None:

@@ -28,7 +28,7 @@ from tests.asking import ask
 from tests.conftest import Case, connect
 from tests.conftest import rehearsed_services as services_of
 from tests.polymarket_data import needs_data
-from tests.real_wallet import INCIDENT, RECORDS, TOKENS, WALLET, WHOLE, import_wallet
+from tests.real_wallet import INCIDENT, RECORDS, TOKENS, WALLET, WHOLE, import_wallet, make_tables
 
 pytestmark = needs_data
 
@@ -107,8 +107,7 @@ def recovered(
 
 def _break(client: Client, late: set[str], never_mapped: set[str]) -> None:
     """Store the fills as a writer would that did not wait for the map in April; most tokens are mapped afterwards."""
-    for statement in (Path(__file__).parent / "incidents" / "2026-04-tables.sql").read_text().split(";"):
-        client.command(statement)
+    make_tables(client)
     right = load(INCIDENT).right_rows
     is_late = f"""toYYYYMM(event_time) = 202604 AND (condition_id, outcome_index) IN
         (SELECT condition_id, outcome_index FROM {TOKENS} WHERE token_id_dec IN {{late:Array(String)}})"""

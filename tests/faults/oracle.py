@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from tests.conftest import Case
 from tests.fifo_cases import END, START
 from tests.fifo_oracle import Fill, Resolution, rows
-from tests.test_fifo import differences
+from tests.test_fifo import FILLS, POSITIONS, RESOLUTIONS, differences, rows_as
 
-FILLS, RESOLUTIONS, POSITIONS = "pm_canonical_fills_v4", "pm_condition_resolutions", "pm_trade_fifo_roi_v3"
 MONTHS = "resolved_at >= '2026-01-01' AND resolved_at < '2026-03-01'"
 
 
@@ -19,7 +16,7 @@ def faults(case: Case) -> list[str]:
     """What is wrong with the positions of a case that was rebuilt, a sentence each; as of the cutoff that the ledger has."""
     cutoff = datetime.fromisoformat(case.lines("done")[-1]["plan"]["facts"]["cutoff"])
     expected = rows(
-        _read(case, Fill, f"{FILLS} FINAL"), _read(case, Resolution, f"{RESOLUTIONS} FINAL"),
+        rows_as(case.client, Fill, f"{FILLS} FINAL"), rows_as(case.client, Resolution, f"{RESOLUTIONS} FINAL"),
         allocation="fifo", cutoff=cutoff, start=START, end=END,
     )  # fmt: skip
     rebuilt = f"{MONTHS} AND resolved_at < '{cutoff:%Y-%m-%d %H:%M:%S}'"  # younger ones are carried over as they are
@@ -27,14 +24,3 @@ def faults(case: Case) -> list[str]:
     assert expected
     wrong = [f"{position}: {'; '.join(told)}" for position, told in differences(expected, found).items()]
     return [f"{len(wrong):,} positions are wrong, such as {wrong[0][:400]}"] if wrong else []
-
-
-def _read(case: Case, model: type[Any], source: str) -> list[Any]:
-    names = [field.name for field in fields(model)]
-    columns = ", ".join("_version" if name == "version" else name for name in names)
-    found = case.client.query(f"SELECT {columns} FROM {source}").result_rows
-    return [model(**{name: _utc(value) for name, value in zip(names, row, strict=True)}) for row in found]
-
-
-def _utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

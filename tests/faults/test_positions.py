@@ -66,6 +66,21 @@ def faults_of_boards(case: Case, application: Services) -> list[str]:
     return faults
 
 
+def kill_again_and_again(case: Case, phase: str, random: Random, times: int) -> int:
+    """Begin a phase's action so many times and kill it each time, until once it ends before. Returns how many kills met it."""
+    kills = 0
+    for _ in range(times):
+        process = Job.on(case, phase).start()
+        wait_for_a_moment(case, random, process.is_alive, SECONDS[phase])
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+        assert case.ledger.fault() is None
+        if process.exitcode == 0:
+            break
+    return kills
+
+
 def finish(case: Case, *phases: str) -> int:
     """What an engineer does after a kill: run it again until it is done. Returns how often it was refused."""
     for refused in range(30):
@@ -81,16 +96,8 @@ def finish(case: Case, *phases: str) -> int:
 def test_a_rebuild_that_is_killed_at_any_moment_is_resumed_and_ends_right(
     small: Case, figures: Note, seed: int
 ) -> None:
-    random, kills = Random(3000 + seed), 0
-    for _ in range(rounds(2, 9)):
-        process = Job.on(small, "phase6").start()
-        wait_for_a_moment(small, random, process.is_alive, SECONDS["phase6"])
-        process.kill()
-        process.join()
-        kills += process.exitcode == -signal.SIGKILL
-        assert small.ledger.fault() is None
-        if process.exitcode == 0:
-            break
+    random = Random(3000 + seed)
+    kills = kill_again_and_again(small, "phase6", random, rounds(2, 9))
     refused = finish(small, "phase6")
     faults = faults_at_the_end(small, "rebuild")
     figures(
@@ -104,20 +111,12 @@ def test_a_rebuild_that_is_killed_at_any_moment_is_resumed_and_ends_right(
 def test_a_refresh_that_is_killed_at_any_moment_is_resumed_and_calls_no_job_twice_at_a_time(
     small: Case, tmp_path: Path, figures: Note, seed: int
 ) -> None:
-    random, kills = Random(4000 + seed), 0
+    random = Random(4000 + seed)
     with application_of(
         small, tmp_path / "services", timeout_seconds=1, wait_seconds=WAIT_SECONDS, poll_seconds=0.05
     ) as served:
         served.faults[random.choice(JOBS)], served.application.slow_seconds = "slow", 0.7
-        for _ in range(rounds(1, 5)):
-            process = Job.on(small, "phase7").start()
-            wait_for_a_moment(small, random, process.is_alive, SECONDS["phase7"])
-            process.kill()
-            process.join()
-            kills += process.exitcode == -signal.SIGKILL
-            assert small.ledger.fault() is None
-            if process.exitcode == 0:
-                break
+        kills = kill_again_and_again(small, "phase7", random, rounds(1, 5))
         refused = finish(small, "phase7")
         faults = faults_of_boards(small, served) + faults_of_ledger(small, "refresh")
         at_most = max(served.most_at_a_time.values())

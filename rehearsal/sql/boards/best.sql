@@ -1,5 +1,5 @@
--- The application computes its board of the 20 best wallets from the positions.
-INSERT INTO {database:Identifier}.pm_copy_trading_leaderboard (wallet, rank, total_pnl, win_rate, trades, updated_at)
+-- The application computes a board of the best wallets from the positions.
+INSERT INTO {database:Identifier}.{board:Identifier} (wallet, rank, total_pnl, win_rate, trades, updated_at)
 SELECT wallet, row_number() OVER (ORDER BY round(pnl, 6) DESC, wallet), pnl, wins, positions, {now:DateTime('UTC')}
 FROM
 (
@@ -7,5 +7,5 @@ FROM
     FROM {database:Identifier}.{source:Identifier}
     GROUP BY wallet
     ORDER BY round(pnl, 6) DESC, wallet
-    LIMIT 20
+    LIMIT {best:UInt64}
 )

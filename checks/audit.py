@@ -21,7 +21,7 @@ from recovery.evidence import GO, NO_GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
 from recovery.mirror import Mirror
-from recovery.phases import BY_NAME, PHASES
+from recovery.phases import BY_NAME, PHASES, waits
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
 
@@ -191,8 +191,7 @@ class Audit:
 
     def _code(self) -> int:
         codes = {code for code, _ in self.problems}
-        waiting = [line for line in self.evidence if any(BY_NAME[phase].waits(line) for phase in line["phases"])]
-        if any(judge(line) for line in self.evidence if not line["problem"] and line not in waiting):
+        if any(judge(line) for line in self.evidence if not line["problem"] and not waits(line)):
             codes.add(1)
         for phase in self.phases:
             if self.verdicts[phase] == NO_GO:

@@ -27,14 +27,12 @@ def test_a_month_has_the_positions_of_its_fills(
     """Lots and shorts against a count of the fills that follows each sell, which the rebuild does not."""
     evidence.about = f"month {month}"
     if conserved is None or rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     due, there = (
         {what: conserved.count(f"{what}{suffix}", month) for what in ("lots", "shorts")} for suffix in ("_due", "")
     )
-    examined = conserved.count("positions", month) or conserved.count(
-        "positions"
-    )  # a month may have none, if it is due none
+    examined = conserved.count("positions", month) or conserved.count("positions")  # a month that is due none has none
     evidence.show(*conserved.answers, examined=examined, due=due, there=there)
     for what in due:
         evidence.expect(what, there[what], "==", due[what])
@@ -46,7 +44,7 @@ def test_tokens_and_dollars_are_conserved(
 ) -> None:
     """Of each position the tokens and dollars are those of its fills, and the profit is its cash flow and its settlement."""
     if conserved is None or rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     evidence.show(*conserved.answers, examined=conserved.count("positions"), months=conserved.months())
     _expect_none(
@@ -58,7 +56,7 @@ def test_no_lot_is_sold_beyond_what_was_bought(
     after_action: Plan, warehouse: Warehouse, rebuilt: Line | None, evidence: Evidence
 ) -> None:
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     answer = _rows(warehouse, rebuilt)
     evidence.show(answer, examined=answer.first["rows"])
@@ -69,7 +67,7 @@ def test_every_row_agrees_with_itself_and_its_payout(
     after_action: Plan, warehouse: Warehouse, rebuilt: Line | None, evidence: Evidence
 ) -> None:
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     answer = _rows(warehouse, rebuilt)
     found = dict(answer.first)
@@ -93,14 +91,10 @@ def test_no_row_outside_the_months_changed(
     answer = positions.by_month(warehouse)
     evidence.show(answer, examined=sum(row["rows"] for row in answer.rows))
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     facts = rebuilt["plan"]["facts"]
-    now = {
-        row["partition_id"]: [row["rows"], row["hash"]]
-        for row in answer.rows
-        if row["partition_id"] not in facts["months"]
-    }
+    now = {month: held for month, held in positions.held_in(answer).items() if month not in facts["months"]}
     then = facts["elsewhere"]
     changed = sorted(month for month in now.keys() | then.keys() if now.get(month) != then.get(month))
     evidence.show(examined=0, rows_outside=sum(rows for rows, _ in now.values()))
@@ -121,7 +115,7 @@ def test_a_month_is_of_the_expected_size(
     known = positions.section(incident)
     evidence.about = f"month {sized_month}"
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     cutoff = conservation.parameters(warehouse, rebuilt["plan"]["facts"])["cutoff"]
     names = {"own_table": warehouse.words["positions"]}
@@ -149,8 +143,3 @@ def _expect_none(
     if any(conserved.count(kind, month) for kind in kinds):
         listed = conservation.sample(warehouse, rebuilt["plan"]["facts"])
         evidence.note(f"Some positions that do not agree: {'; '.join(listed)}.")
-
-
-def _ask_for_a_rebuild(evidence: Evidence) -> None:
-    evidence.expect("rebuilds in the ledger", 0, ">=", 1)
-    evidence.note("Run pytest -m phase6 --execute.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recovery import boards
+from recovery import boards, positions
 from recovery.action import Plan
 from recovery.evidence import Evidence
 from recovery.incident import Incident
@@ -24,12 +24,15 @@ def test_a_cron_succeeded_since_the_rebuild(
 ) -> None:
     evidence.about = cron
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
-    answer = boards.runs_answer(warehouse, _rebuilt_at(rebuilt))
+    answer = boards.runs_answer(warehouse, positions.rebuilt_at(rebuilt))
     found = next((row for row in answer.rows if row["cron"] == cron), {"succeeded": 0, "failed": 0})
     evidence.show(
-        answer, examined=found["succeeded"] + found["failed"], rebuilt=_rebuilt_at(rebuilt).isoformat(), **found
+        answer,
+        examined=found["succeeded"] + found["failed"],
+        rebuilt=positions.rebuilt_at(rebuilt).isoformat(),
+        **found,
     )
     evidence.expect("successful runs since the rebuild", found["succeeded"], ">=", 1)
     if found["failed"]:
@@ -42,16 +45,20 @@ def test_a_board_was_written_since_the_rebuild(
     """All of its rows: one that is older was made from the positions before."""
     evidence.about = board
     if rebuilt is None:
-        _ask_for_a_rebuild(evidence)
+        evidence.lack("rebuilds", "phase6")
         return
     answer = boards.written(warehouse, board)
     oldest, newest = (datetime.fromtimestamp(answer.first[what], UTC).isoformat() for what in ("oldest", "newest"))
     evidence.show(
-        answer, examined=answer.first["rows"], oldest=oldest, newest=newest, rebuilt=_rebuilt_at(rebuilt).isoformat()
+        answer,
+        examined=answer.first["rows"],
+        oldest=oldest,
+        newest=newest,
+        rebuilt=positions.rebuilt_at(rebuilt).isoformat(),
     )
     evidence.expect(
         "seconds from the rebuild to the oldest row",
-        answer.first["oldest"] - int(_rebuilt_at(rebuilt).timestamp()),
+        answer.first["oldest"] - int(positions.rebuilt_at(rebuilt).timestamp()),
         ">=",
         0,
     )
@@ -118,13 +125,3 @@ def _shown(now: dict[str, Any] | None, before: dict[str, Any] | None, affected: 
         "affected": affected,
         **figures,
     }
-
-
-def _rebuilt_at(rebuilt: Line) -> datetime:
-    """To the second, as tables keep it."""
-    return datetime.fromisoformat(rebuilt["now"]).replace(microsecond=0)
-
-
-def _ask_for_a_rebuild(evidence: Evidence) -> None:
-    evidence.expect("rebuilds in the ledger", 0, ">=", 1)
-    evidence.note("Run pytest -m phase6 --execute.")

@@ -131,16 +131,10 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
         raise ActionFailed(
             f"{action.name} was carried out, but is not as planned: {'; '.join(faults)}. {_undo(place, begun)}"
         )
-    after, held_after = _prints(place, phase)
-    of_positions = {}
-    if (
-        phase.section
-    ):  # such an action writes no fills, and without a snapshot no positions: what changed there is another's
-        after, held_after = begun["before"], held_after if taken else begun["positions_before"]
-        of_positions = {"positions_before": begun["positions_before"], "positions_after": held_after}
-    ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"], after=after,
+    ledger.append("done", run=place.run, action=action.name, phase=phase.name, before=begun["before"],
                   rows=sum(line["rows"] for line in _units(place, begun, "done")), plan=plan.record(),
-                  snapshot=taken["name"] if taken else None, now=place.now().isoformat(), **of_positions)  # fmt: skip
+                  snapshot=taken["name"] if taken else None, now=place.now().isoformat(),
+                  **_left_with(place, phase, begun, taken))  # fmt: skip
     return plan
 
 
@@ -150,6 +144,15 @@ def _prints(place: Workplace, phase: Phase) -> tuple[str, str]:
         fingerprint.of_window(place.warehouse) if phase.after else "",
         positions.print_of(place.warehouse) if phase.section else "",
     )
+
+
+def _left_with(place: Workplace, phase: Phase, begun: Line, taken: Line | None) -> dict[str, str]:
+    """The fingerprints that an action ended with. One about the positions writes no fills, and without a snapshot no positions:
+    what changed there meanwhile is another's, and not led on to."""
+    if not phase.section:
+        return {"after": _prints(place, phase)[0]}
+    held = positions.print_of(place.warehouse) if taken else begun["positions_before"]
+    return {"after": begun["before"], "positions_before": begun["positions_before"], "positions_after": held}
 
 
 def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: int, held: Lock) -> None:

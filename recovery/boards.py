@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from recovery.sections import Board
+from recovery.incident import Incident
+from recovery.sections import Crons
 from recovery.statements import quote
 from recovery.warehouse import Answer, Warehouse
 
@@ -24,7 +25,15 @@ def written(warehouse: Warehouse, name: str) -> Answer:
 
 def agreement(warehouse: Warehouse, name: str) -> Answer:
     """Rows of the board, how many differ from the positions in a figure, and some of these."""
-    return warehouse.ask("board_agreement", names=_names(warehouse, name), tolerance=_board(warehouse, name).tolerance)
+    return warehouse.ask(
+        "board_agreement", names=_names(warehouse, name), tolerance=warehouse.incident.boards[name].tolerance
+    )
+
+
+def service(incident: Incident) -> Crons:
+    """The application whose jobs write the boards."""
+    assert incident.services.crons is not None  # boards need it, says the incident
+    return incident.services.crons
 
 
 def crons(warehouse: Warehouse) -> list[str]:
@@ -39,19 +48,13 @@ def runs(warehouse: Warehouse, since: datetime) -> dict[str, dict[str, Any]]:
 
 def runs_answer(warehouse: Warehouse, since: datetime) -> Answer:
     """One row for each of the jobs that wrote down a run since a moment."""
-    service = warehouse.incident.services.crons
-    assert service is not None  # boards need it, says the incident
-    names = {"runs": quote(warehouse.incident.table.database, service.table)}
+    names = {"runs": quote(warehouse.incident.table.database, service(warehouse.incident).table)}
     return warehouse.ask_again("cron_runs", names=names, crons=crons(warehouse), since=since)
-
-
-def _board(warehouse: Warehouse, name: str) -> Board:
-    return warehouse.incident.boards[name]
 
 
 def _names(warehouse: Warehouse, name: str) -> dict[str, str]:
     """What the words of the boards' statements stand for."""
-    board = _board(warehouse, name)
+    board = warehouse.incident.boards[name]
     column, _, direction = board.rank.partition(" ")
     columns = [quote(figure) for figure in board.figures]
     return {

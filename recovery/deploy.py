@@ -35,9 +35,7 @@ class Deployment:
 def production(incident: Incident) -> Deployment | None:
     """The newest production deployment that is ready, or None. Source: Vercel's GET /v6/deployments."""
     service = incident.services.vercel
-    token = os.environ.get("VERCEL_TOKEN", "").strip()
-    if not (token.isascii() and token.isprintable()):
-        raise ServiceUnreachable("VERCEL_TOKEN holds characters that no token has; set it again.")  # and never show it
+    token = secret.given("VERCEL_TOKEN", "token")
     query = {"projectId": service.project, "target": "production", "state": "READY", "limit": "20"}
     try:
         for attempt in stamina.retry_context(on=httpx.TransportError, attempts=3):

@@ -76,6 +76,11 @@ class Evidence:
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
 
+    def lack(self, actions: str, phase: str) -> None:
+        """Nothing can be told, for the ledger has none of these actions, which `phase` carries out."""
+        self.expect(f"{actions} in the ledger", 0, ">=", 1)
+        self.note(f"Run pytest -m {phase} --execute.")
+
     @property
     def verdict(self) -> str:
         if self.pending:

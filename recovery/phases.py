@@ -221,3 +221,8 @@ PHASES: tuple[Phase, ...] = (
     ),
 )
 BY_NAME = {phase.name: phase for phase in PHASES}
+
+
+def waits(record: Mapping[str, Any]) -> bool:
+    """Whether recorded evidence is that of a check that one of its phases asks besides, and that cannot be told yet."""
+    return any(BY_NAME[name].waits(record) for name in record["phases"] if name in BY_NAME)

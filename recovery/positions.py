@@ -5,7 +5,6 @@ It is seen as the broken table is: with its months for a window, so that it has 
 
 from __future__ import annotations
 
-import copy
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +18,8 @@ from recovery.ledger import Line
 from recovery.sections import Positions
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace, who
+
+Months = dict[str, list[Any]]  # month → rows and hash
 
 
 def section(incident: Incident) -> Positions:
@@ -54,16 +55,14 @@ def seen(warehouse: Warehouse) -> Warehouse:
         update={"name": known.table, "time": known.time, "partitions": section(incident).months}
     )
     window = incident.window.model_copy(update={"start": limits["resolved_from"], "end": limits["resolved_to"]})
-    other = copy.copy(warehouse)
-    other.incident = incident.model_copy(update={"table": table, "window": window})
-    other.__dict__["words"] = warehouse.words | {
+    words = {
         "table": warehouse.words["positions"],
         "time": statements.quote(known.time),
         "content": stored,
         "stored": stored,
         "final": "FINAL",
     }
-    return other
+    return warehouse.seen_as(incident.model_copy(update={"table": table, "window": window}), words)
 
 
 def print_of(warehouse: Warehouse) -> str:
@@ -78,10 +77,25 @@ def by_month(warehouse: Warehouse, table: str | None = None) -> Answer:
     return seen(warehouse).ask_again("positions_months", names=names)
 
 
-def elsewhere(warehouse: Warehouse) -> dict[str, list[Any]]:
+def held_in(answer: Answer) -> Months:
+    """What an answer of `by_month` says."""
+    return {row["partition_id"]: [row["rows"], row["hash"]] for row in answer.rows}
+
+
+def months_of(warehouse: Warehouse, table: str | None = None) -> Months:
+    """What each month of the positions, or of a table like it, holds."""
+    return held_in(by_month(warehouse, table))
+
+
+def elsewhere(warehouse: Warehouse) -> Months:
     """Rows and hash of the months that are not rebuilt."""
     known = section(warehouse.incident).months
     return {month: held for month, held in months_of(warehouse).items() if month not in known}
+
+
+def rebuilt_at(rebuilt: Line) -> datetime:
+    """When a rebuild ended, to the second, as tables keep it."""
+    return datetime.fromisoformat(rebuilt["now"]).replace(microsecond=0)
 
 
 def is_of_positions(line: Line) -> bool:
@@ -94,27 +108,20 @@ def within(place: Workplace, months: list[str]) -> Workplace:
     after = int(months[-1][:4]) * 12 + int(months[-1][4:])
     bounds = {"start": f"{months[0][:4]}-{months[0][4:]}", "end": f"{after // 12:04}-{after % 12 + 1:02}"}
     incident = place.incident.model_copy(update={"positions": section(place.incident).model_copy(update=bounds)})
-    warehouse = copy.copy(place.warehouse)
-    warehouse.incident = incident
-    return replace(place, incident=incident, warehouse=warehouse)
+    return replace(place, incident=incident, warehouse=place.warehouse.seen_as(incident, {}))
 
 
-def note_replacement(place: Workplace, month: str, made: dict[str, Any] | None) -> None:
-    """Before a month is replaced, the ledger gets what it will hold: by that it is known as the suite's own."""
-    rows, content = (made["rows"], made["hash"]) if made else (0, "")
+def note_replacement(place: Workplace, month: str, made: Months) -> None:
+    """Before a month is replaced by that of `made`, the ledger gets what it will hold: by that it is known as the suite's own."""
+    rows, content = made.get(month, (0, ""))
     place.ledger.append("replacing", run=place.run, month=month, rows=rows, hash=content)
 
 
-def _written_by_others(place: Workplace, taken: Line) -> list[str]:
-    """The months of a snapshot that hold neither what it holds nor what the suite put there last, nor nothing."""
-    now, then = (months_of(place.warehouse, table) for table in (None, taken["name"]))
+def _written_by_others(place: Workplace, taken: Line, then: Months) -> list[str]:
+    """The months of a snapshot that hold neither what it holds, `then`, nor what the suite put there last, nor nothing."""
+    now = months_of(place.warehouse)
     ours = {line["month"]: [line["rows"], line["hash"]] for line in place.ledger.lines() if line["kind"] == "replacing"}
     return [month for month in taken["scope"] if month in now and now[month] not in (then.get(month), ours.get(month))]
-
-
-def months_of(warehouse: Warehouse, table: str | None = None) -> dict[str, list[Any]]:
-    """month → rows and hash, of the positions or of a table like it."""
-    return {row["partition_id"]: [row["rows"], row["hash"]] for row in by_month(warehouse, table).rows}
 
 
 def restore(place: Workplace, taken: Line, *, take_back: bool = False) -> Line:
@@ -132,8 +139,8 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     if not snapshot.is_there(warehouse, name):
         raise ActionFailed(f"the snapshot {name} is not on the server any more; nothing was changed")
     warehouse.forget()
-    before, fills = print_of(warehouse), fingerprint.of_window(warehouse)
-    if (others := _written_by_others(place, taken)) and not take_back:
+    before, fills, then = print_of(warehouse), fingerprint.of_window(warehouse), months_of(warehouse, name)
+    if (others := _written_by_others(place, taken, then)) and not take_back:
         table = section(place.incident).table
         raise GateClosed(
             "restore",
@@ -147,21 +154,20 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     facts = {"run": place.run, "snapshot": name, "kept": kept, "before": fills, "positions_before": before,
              "now": place.now().isoformat()}  # fmt: skip
     place.ledger.append("restoring", **facts, worklist="")
-    held = {row["partition_id"]: row for row in by_month(warehouse, name).rows}
-    there = {row["partition_id"]: row["rows"] for row in by_month(warehouse).rows}
+    there = months_of(warehouse)
     for month in months:
         names = {"partition": snapshot.partition_id(month), "whole": snapshot.table_of(warehouse, name)}
         label = f"recovery-restore-{month}-{uuid.uuid4()}"
-        note_replacement(place, month, held.get(month))
-        if month in held:
+        note_replacement(place, month, then)
+        if month in then:
             warehouse.write("positions_replace", label=label, names=names)
         elif month in there:
             warehouse.write("positions_drop", label=label, names=names)
     warehouse.forget()
-    now, then = (months_of(warehouse, table) for table in (None, name))
+    now = months_of(warehouse)
     if any(now.get(month) != then.get(month) for month in months):
         raise ActionFailed(f"after the restore the months are not as in {name}; the state before it is in {kept}")
-    written, after = sum(there.get(month, 0) for month in months), print_of(warehouse)
+    written, after = sum(there[month][0] for month in months if month in there), print_of(warehouse)
     undoes = {
         line["action"]
         for line in place.ledger.lines()

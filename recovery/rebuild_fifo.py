@@ -144,18 +144,15 @@ class Rebuild:
 
     def _to_replace(self, place: Workplace, unit: Unit) -> int:
         month, shadow = unit.values["partition"], unit.values["shadow"]
-        made, live = (
-            {row["partition_id"]: row for row in positions.by_month(place.warehouse, table).rows}.get(month)
-            for table in (shadow, positions.section(place.incident).table)
-        )
+        made, live = (positions.months_of(place.warehouse, table).get(month) for table in (shadow, None))
         if made == live:
             return 0
         if made is None:
             raise ActionFailed(
-                f"nothing was made for {month}, and the table holds {live['rows'] if live else 0:,} rows of it, which stay; "
+                f"nothing was made for {month}, and the table holds {live[0] if live else 0:,} rows of it, which stay; "
                 "find out why no condition of it has fills any more"
             )
-        return int(made["rows"])
+        return int(made[0])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         return self._writes(place, unit, UNNAMED)
@@ -234,18 +231,13 @@ class Rebuild:
             line for line in reversed(place.ledger.lines())
             if line["kind"] == "snapshot" and line.get("table") == positions.section(place.incident).table
         )  # fmt: skip
-        then, now = (
-            {row["partition_id"]: row for row in positions.by_month(place.warehouse, table).rows}.get(month)
-            for table in (taken["name"], None)
-        )
-        if then == now or (now is None and positions.section(place.incident).replace == "drop"):
-            made = {row["partition_id"]: row for row in positions.by_month(place.warehouse, unit.values["shadow"]).rows}
-            positions.note_replacement(place, month, made.get(month))
-        else:
+        then, now = (positions.months_of(place.warehouse, table).get(month) for table in (taken["name"], None))
+        if then != now and not (now is None and positions.section(place.incident).replace == "drop"):
             raise ActionFailed(
                 f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
                 f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
             )
+        positions.note_replacement(place, month, positions.months_of(place.warehouse, unit.values["shadow"]))
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
@@ -267,15 +259,8 @@ def cutoff_at(place: Workplace) -> datetime:
 
 def parameters(place: Workplace, cutoff: str) -> dict[str, Any]:
     """What the statements of the rebuild take."""
-    known = positions.section(place.incident)
-    return {
-        **positions.span(place.incident),
-        "cutoff": datetime.fromisoformat(cutoff),
-        "legacy": known.allocation == "legacy",
-        "least_cost": known.least_cost,
-        "least_short_tokens": known.least_short_tokens,
-        "least_short_proceeds": known.least_short_proceeds,
-    }
+    legacy = positions.section(place.incident).allocation == "legacy"
+    return conservation.parameters(place.warehouse, {"cutoff": cutoff}) | {"legacy": legacy}
 
 
 def sizes(place: Workplace, cutoff: datetime, table: str) -> list[dict[str, Any]]:
@@ -305,7 +290,7 @@ def _months_of(place: Workplace, table: str) -> list[str]:
     """The months that a table has rows of; none where it is not there yet, in a plan that is only shown."""
     if not snapshot.is_there(place.warehouse, table):
         return []
-    return [row["partition_id"] for row in positions.by_month(place.warehouse, table).rows]
+    return list(positions.months_of(place.warehouse, table))
 
 
 def _own_tables(place: Workplace, shadow: str) -> list[str]:

@@ -6,7 +6,6 @@ goes out the ledger has it, so that a run that was killed does not start one twi
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -21,6 +20,7 @@ import stamina
 from recovery import boards, fingerprint, positions, secret
 from recovery.action import Plan, Unit, last_done
 from recovery.errors import ActionFailed, ServiceUnreachable
+from recovery.rebuild_fifo import Rebuild
 from recovery.sections import Crons
 from recovery.statements import Write
 from recovery.workplace import Workplace
@@ -64,7 +64,7 @@ class Refresh:
     name = "refresh"
 
     def plan(self, place: Workplace) -> Plan:
-        service, warehouse = _service(place), place.warehouse
+        service, warehouse = boards.service(place.incident), place.warehouse
         since = (place.now() - CLOCKS_DIFFER).replace(microsecond=0)
         runs, due = boards.runs(warehouse, since), _due(place)
         label = f"call {', '.join(due)} at {service.url} and wait until each has written down that it succeeded"
@@ -92,7 +92,7 @@ class Refresh:
         return []
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
-        return len(_to_do(place, plan))
+        return len(_to_do(plan, _runs(place, plan)))
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         return []
@@ -102,21 +102,21 @@ class Refresh:
         succeed, once every one has ended."""
         out: dict[str, _Call] = {}
         said: queue.Queue[_Said] = queue.Queue()
-        runs = boards.runs(place.warehouse, datetime.fromisoformat(plan.facts["since"]))
-        for cron in _to_do(place, plan):
+        runs = _runs(place, plan)
+        for cron in _to_do(plan, runs):
             if call := _still_out(place, cron):
                 place.tell(f"  {cron}: was called at {call.at:%H:%M:%S} UTC, and is waited for")
             else:
                 call = _Call(place.now(), runs.get(cron, NEVER)["failed"])
                 _note(place, label, cron, "called", now=call.at.isoformat(), failures=call.failures)
-                threading.Thread(target=_send, args=(_service(place), cron, said), daemon=True).start()
+                threading.Thread(target=_send, args=(boards.service(place.incident), cron, said), daemon=True).start()
             out[cron] = call
         wrong = _wait(place, plan, label, out, said)
         if wrong:
             raise ActionFailed(f"{len(wrong)} of {len(out)} did not succeed: {'; '.join(wrong)}")
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        return [f"{cron} has not succeeded" for cron in _to_do(place, plan)]
+        return [f"{cron} has not succeeded" for cron in _to_do(plan, _runs(place, plan))]
 
 
 def _wait(place: Workplace, plan: Plan, label: str, out: Mapping[str, _Call], said: queue.Queue[_Said]) -> list[str]:
@@ -127,7 +127,8 @@ def _wait(place: Workplace, plan: Plan, label: str, out: Mapping[str, _Call], sa
             answer = said.get()
             answers[answer.cron] = answer
             place.tell(f"  {answer.cron}: {answer.sentence}, {answer.seconds:,.1f} s after the call")
-        left, runs = _to_do(place, plan), boards.runs(place.warehouse, datetime.fromisoformat(plan.facts["since"]))
+        runs = _runs(place, plan)
+        left = _to_do(plan, runs)
         for cron, call in list(waiting.items()):
             seconds = round((place.now() - call.at).total_seconds(), 3)
             state, sentence = "succeeded", ""
@@ -140,13 +141,13 @@ def _wait(place: Workplace, plan: Plan, label: str, out: Mapping[str, _Call], sa
             place.tell(f"  {cron}: {sentence or f'succeeded, {seconds:,.1f} s after the call'}")
             wrong += [f"{cron}: {sentence}"] if sentence else []
         if waiting:
-            place.sleep(_service(place).poll_seconds)
+            place.sleep(boards.service(place.incident).poll_seconds)
     return wrong
 
 
 def _state(place: Workplace, call: _Call, run: Mapping[str, Any], answer: _Said | None) -> tuple[str, str]:
     """How a job that has not succeeded ended, and why; empty while it may be running."""
-    service = _service(place)
+    service = boards.service(place.incident)
     if run["failed"] > call.failures:
         return "failed", f"it wrote down a failure: {run['error'] or 'no reason given'}"
     if answer and answer.not_started:
@@ -205,18 +206,10 @@ def _post(service: Crons, cron: str) -> tuple[str, bool]:
 
 
 def _token() -> str:
-    token = os.environ.get(NAME_OF_SECRET, "").strip()
+    token = secret.given(NAME_OF_SECRET, "secret")
     if not token:
         raise ServiceUnreachable(f"{NAME_OF_SECRET} is not set; the application refuses calls without it.")
-    if not (token.isascii() and token.isprintable()):
-        raise ServiceUnreachable(f"{NAME_OF_SECRET} holds characters that no secret has; set it again.")
     return token
-
-
-def _service(place: Workplace) -> Crons:
-    service = place.incident.services.crons
-    assert service is not None  # boards need it, says the incident
-    return service
 
 
 def _due(place: Workplace) -> list[str]:
@@ -225,8 +218,8 @@ def _due(place: Workplace) -> list[str]:
     done, now = last_done(Refresh.name, place.ledger.lines()), positions.print_of(place.warehouse)
     if done is None or (done["after"], done["positions_after"]) != (fingerprint.of_window(place.warehouse), now):
         return boards.crons(place.warehouse)
-    rebuilt = last_done("rebuild", place.ledger.lines())
-    since = datetime.fromisoformat(rebuilt["now"]).replace(microsecond=0) if rebuilt else datetime.fromtimestamp(0, UTC)
+    rebuilt = last_done(Rebuild.name, place.ledger.lines())
+    since = positions.rebuilt_at(rebuilt) if rebuilt else datetime.fromtimestamp(0, UTC)
     runs = boards.runs(place.warehouse, since)
     wrong = [
         board.cron
@@ -238,9 +231,13 @@ def _due(place: Workplace) -> list[str]:
     return list(dict.fromkeys(wrong))
 
 
-def _to_do(place: Workplace, plan: Plan) -> list[str]:
+def _runs(place: Workplace, plan: Plan) -> Mapping[str, dict[str, Any]]:
+    """What the jobs have written down by now, from the moment on that the plan counts from."""
+    return boards.runs(place.warehouse, datetime.fromisoformat(plan.facts["since"]))
+
+
+def _to_do(plan: Plan, runs: Mapping[str, dict[str, Any]]) -> list[str]:
     """The jobs of the plan that have written down no success since it was made."""
-    runs = boards.runs(place.warehouse, datetime.fromisoformat(plan.facts["since"]))
     return [cron for cron, seen in plan.facts["seen"].items() if runs.get(cron, NEVER)["succeeded"] <= seen]
 
 
@@ -250,9 +247,9 @@ def _still_out(place: Workplace, cron: str) -> _Call | None:
     if not told or told[-1]["state"] != "called":
         return None
     out = datetime.now(UTC) - datetime.fromisoformat(told[-1]["time"])  # by the real clock: --now can be given again
-    return (
-        _Call(place.now() - out, told[-1]["failures"]) if out.total_seconds() < _service(place).wait_seconds else None
-    )
+    if out.total_seconds() >= boards.service(place.incident).wait_seconds:
+        return None
+    return _Call(place.now() - out, told[-1]["failures"])
 
 
 def _note(place: Workplace, label: str, cron: str, state: str, **facts: Any) -> None:

@@ -17,6 +17,7 @@ from recovery import fingerprint, snapshot
 from recovery.alone import alone
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
+from recovery.positions import is_of_positions
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
 
@@ -129,7 +130,7 @@ def written_between(lines: list[Line]) -> list[tuple[int, int]]:
     """(first, last) version of the time of each unit that writes to the table: rows of the suite have one in between. One that
     has no end is still open."""
     spans: dict[str, tuple[int, int]] = {}
-    elsewhere = {line["attempt"] for line in lines if line["kind"] == "started" and "positions_before" in line}
+    elsewhere = {line["attempt"] for line in lines if line["kind"] == "started" and is_of_positions(line)}
     for line in lines:
         if line["kind"] == "unit" and "version" in line and line["attempt"] not in elsewhere:
             first, _ = spans.get(line["query_id"], (line["version"], 0))
@@ -146,7 +147,7 @@ def window_rows(warehouse: Warehouse, table: str | None = None) -> int:
 def _names(place: Workplace, taken: Line) -> dict[str, str]:
     """The snapshot, and the one that the table was last restored from, as far as the server still has it."""
     ends = [line for line in place.ledger.lines() if line["kind"] in ("restored", "done")]
-    last = next((line for line in reversed(ends) if "positions_before" not in line), None)
+    last = next((line for line in reversed(ends) if not is_of_positions(line)), None)
     earlier = last["snapshot"] if last and last["kind"] == "restored" else taken["name"]
     if not snapshot.is_there(place.warehouse, earlier):
         earlier = taken["name"]

@@ -8,9 +8,20 @@ from collections.abc import Iterable
 from functools import lru_cache
 from urllib.parse import quote
 
+from recovery.errors import ServiceUnreachable
+
 VARIABLES = ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD", "VERCEL_TOKEN", "CRON_SECRET")
 SHORTEST = 4  # below, it would be found in any text
 MASK = "***"
+
+
+def given(variable: str, what: str) -> str:
+    """What the environment has for a service, "" where it has nothing; raises ServiceUnreachable, without showing it, where it
+    cannot be sent."""
+    value = os.environ.get(variable, "").strip()
+    if not (value.isascii() and value.isprintable()):
+        raise ServiceUnreachable(f"{variable} holds characters that no {what} has; set it again.")
+    return value
 
 
 def masked(text: str, passwords: Iterable[str] = (), users: Iterable[str] = ()) -> str:

@@ -116,8 +116,13 @@ class Warehouse:
 
     def at(self, table: str) -> Self:
         """This warehouse with another table of the same structure in the broken one's place, such as a shadow of it."""
+        return self.seen_as(self.incident, {"table": statements.quote(self.incident.table.database, table)})
+
+    def seen_as(self, incident: Incident, words: dict[str, str]) -> Self:
+        """This warehouse about another incident on the same server, with other text for some ${words}."""
         other = copy.copy(self)
-        other.__dict__["words"] = self.words | {"table": statements.quote(self.incident.table.database, table)}
+        other.incident = incident
+        other.__dict__["words"] = self.words | words
         return other
 
     def ask(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:

@@ -3,15 +3,23 @@
 One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha`
 of the line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
 
-- `run`: a run began: run, phases, mode (ask, execute), now, incident, title, table, window, digest, installation, server, who
-- `evidence`: one check's evidence (see evidence.py) with run and outcome
+- `incident`: the incident file and the statements beside it as they were read, once per digest: digest, name, file (TOML), statements
+- `run`: a run began: run, phases, mode (ask, execute), now, incident, title, table, window, digest, installation, server, who,
+  and what it ran on: version (of the server), zone (of the server), suite, commit, python, driver
+- `evidence`: one check's evidence (see evidence.py) with run and outcome; each of its answers with the SHA-256 of the file
+  that keeps it
+- `figures`: what the data was when a phase ended: run, phase, now, and figures of the table, its days, the positions, the boards
 - `finished`: a phase of a run ended: run, phase, verdict, dry (its plan was only shown), rows, written, seconds, report,
   problems (what kept it from its end: code, sentence, reasons)
+- `manifest`: what is kept of a run, in evidence/<run>/: run, files, bytes, sha256 (of its manifest.json)
 - `plan`: an action's plan that was shown
 - `started`, `unit`, `done`, `failed`: an action with its plan, its units, its fingerprints before and after
+- `exported`: rows that are about to be removed were written to a file: run, action, file, rows, bytes, sha256
 - `snapshot`: a copy of partitions was taken; `restoring`, `restored`: the window is brought back from one;
   `dropped`: one was given up
 - `override`: a closed gate was passed by hand: who, why, what was missing
+- `tick`, `note`: what only a person can say: who, item (of the checklist), undone, text; who, text, learning
+- `announced`: a message to the team: run, what, did (posted, pinned, edited, replied, unpinned), channel, ts, error
 - `repaired`: a torn last line was cut off
 
 It is a file because it must be writable when ClickHouse is down and must not be rewound by a restore.

@@ -3,7 +3,8 @@
 One JSON object a line (format version 1). Every line has `v`, `seq` (from 0), `time` (UTC), `kind`, `prev` (the `sha`
 of the line before) and `sha` (SHA-256 of the line without it); the rest depends on the kind:
 
-- `incident`: the incident file and the statements beside it as they were read, once per digest: digest, name, file (TOML), statements
+- `incident`: the incident file and the statements beside it as they were read, once per digest: digest, name, file (TOML),
+  statements
 - `run`: a run began: run, phases, mode (ask, execute), now, incident, title, table, window, digest, installation, server, who,
   and what it ran on: version (of the server), zone (of the server), suite, commit, python, driver
 - `evidence`: one check's evidence (see evidence.py) with run and outcome; each of its answers with the SHA-256 of the file

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recovery import fitting
+from recovery import environment, figures, fitting
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
@@ -132,12 +132,16 @@ class Audit:
         if self._begun:
             return
         self._begun, self.phases = True, phases
+        known = [line["digest"] for line in self.ledger.lines() if line["kind"] == "incident"]
+        if self.incident.digest not in known:
+            self.ledger.append("incident", **self.incident.record())
         self.ledger.append(
             "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.began.isoformat(),
             incident=self.incident.id, digest=self.incident.digest, installation=self.warehouse.installation,
             server=self.warehouse.dsn.shown, version=self.warehouse.server["version"], who=who(),
             title=self.incident.incident.title, table=f"{self.incident.table.database}.{self.incident.table.name}",
             window=[self.incident.window.start.isoformat(), self.incident.window.end.isoformat()],
+            zone=self.warehouse.server["timezone"], **environment.facts(),
         )  # fmt: skip
 
     def end_phases_before(self, name: str) -> None:
@@ -163,6 +167,8 @@ class Audit:
         )  # fmt: skip
         if dry:
             self.ledger.append("plan", run=self.run, phase=phase, plan=self.shown_plans[phase])
+        if evidence:
+            self._take_figures(phase)
         self.ledger.append(
             "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
             missing=sorted(roster - {line["check"] for line in evidence}) if not dry else [],
@@ -170,6 +176,12 @@ class Audit:
             written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
             problems=self.told.get(phase, []),
         )  # fmt: skip
+
+    def _take_figures(self, phase: str) -> None:
+        """What the data is now, to the ledger; where it cannot be told no verdict changes."""
+        with suppress(RecoveryError):
+            if found := figures.of(self.warehouse, phase, self.ledger.lines()):
+                self.ledger.append("figures", run=self.run, phase=phase, now=self.now().isoformat(), **found)
 
     def finish(self, exitstatus: int) -> int:
         """End the run in the ledger; returns the exit code, the first that holds of the documented order."""

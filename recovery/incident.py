@@ -104,6 +104,15 @@ class Incident(_File):
             sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
 
+    def record(self) -> dict[str, Any]:
+        """The incident as it was read, for the ledger: its file, and the SELECT beside it."""
+        return {
+            "digest": self.digest,
+            "name": self.path.name,
+            "file": self.path.read_text("utf-8"),
+            "statements": {self.path.with_suffix(".sql").name: self.right_rows},
+        }
+
     @property
     def swaps(self) -> bool:
         """Whether the table is repaired in a shadow of it."""

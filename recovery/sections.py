@@ -173,12 +173,19 @@ class Snapshots(Section):
     keep_days: Duration
 
 
+PhaseName = Literal["preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6", "phase7", "phase8"]
+
+
+Range = Annotated[list[Annotated[int, Field(ge=0, le=10**12)]], Field(min_length=2, max_length=2)]  # least and most
+
+
 class Plan(Section):
     """What the people who wrote the plan expected, to be shown beside what is measured."""
 
     rows_before: Positive
     rows_after: Positive
     row_ratio: Annotated[float, Field(gt=0, le=10**6)]
+    minutes: dict[PhaseName, Range] = {}
 
 
 class Vercel(Section):
@@ -234,7 +241,6 @@ class Services(Section):
 
 Month = Annotated[str, Field(pattern=r"^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])$")]
 Dollars = Annotated[float, Field(ge=0, le=10**12)]
-Range = Annotated[list[Annotated[int, Field(ge=0, le=10**12)]], Field(min_length=2, max_length=2)]
 
 
 class Sizes(Section):

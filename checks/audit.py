@@ -24,6 +24,7 @@ from recovery.mirror import Mirror
 from recovery.phases import BY_NAME, PHASES, waits
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
+from reports import bundle
 
 INCOMPLETE, CLOSED = 10, 11
 PRECEDENCE = (3, 12, 13, 11, 1, 10)
@@ -60,6 +61,7 @@ class Audit:
     told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # per phase, for its page
     verdicts: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    dossier: str = "dossier: none, for no check was asked"
     said: Callable[[str], None] = print
     _begun: bool = False
     _clock: float = field(default_factory=time.monotonic)
@@ -192,6 +194,10 @@ class Audit:
                 self._end(phase)
         if self.mode.execute:
             self._mirror()
+        try:
+            self.dossier = f"dossier: {bundle.write_dossier(self.ledger)}"
+        except RecoveryError as error:
+            self.dossier = f"dossier: not made. {error}"
         return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
 
     def _mirror(self) -> None:
@@ -237,3 +243,4 @@ class Audit:
         for _, sentence in dict.fromkeys(self.problems):
             terminal.line(sentence, red=True)
         terminal.line(f"report: {self.report}")
+        terminal.line(self.dossier)

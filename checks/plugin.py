@@ -22,7 +22,7 @@ from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
 from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
-from reports import page
+from reports import bundle, page
 
 pytest_plugins = ["checks.fixtures"]
 
@@ -80,7 +80,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"
     if not audit.worker:
-        audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run)
+        beside = bundle.dossier_beside(audit.ledger)
+        audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run, beside)
 
 
 def _asked_for_checks(config: pytest.Config) -> bool:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from recovery import boards, positions, swap
-from recovery.census import BROKEN, CORRECTED, MISSING, ORPHAN, OUTVERSIONED, OWNED, WITH_RIGHT_ROW, Census, parameters
+from recovery.census import (
+    BROKEN,
+    CORRECTED,
+    FOREIGN_BROKEN,
+    MISSING,
+    ORPHAN,
+    OUTSIDE_BROKEN,
+    OUTVERSIONED,
+    OWNED,
+    WITH_RIGHT_ROW,
+    Census,
+    parameters,
+)
 from recovery.ledger import Line
 from recovery.warehouse import Warehouse
 
@@ -42,7 +54,12 @@ def _of_the_table(seen: Warehouse, live: Warehouse) -> dict[str, Any]:
         quarantined = live.ask_again("quarantine_count", **asked).first["rows"]
     table = seen.words["table"]
     return {
-        "table": {**_classes(counted), "rows in quarantine": quarantined},
+        "table": {
+            **_classes(counted),
+            "rows in quarantine": quarantined,
+            "broken rows of other sources": counted.count(FOREIGN_BROKEN, of="broken_rows"),
+            "broken rows outside the window": counted.count(OUTSIDE_BROKEN, of="broken_rows"),
+        },
         "days": {str(day): _classes(counted, str(day)) for day in seen.incident.days},
         "shadow": "" if table == live.words["table"] else table.replace("`", ""),
     }

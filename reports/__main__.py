@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recovery import options
 from recovery.errors import RecoveryError, UsageError
-from reports import page, story
+from reports import bundle, page, story
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,13 +32,14 @@ def _make(argv: Sequence[str] | None) -> int:
     kept = options.ledger(chosen.ledger)
     try:
         run = story.read(kept, chosen.run)
-        text = page.render(run)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UsageError(f"{chosen.ledger} does not tell a run of this suite: {error!r}. Give its ledger.") from None
     folder = Path(__file__).parent / "out"
     out = chosen.out or (folder / run.incident / f"{run.id}.html").resolve()
     if chosen.out is None and not out.is_relative_to(folder):
         raise UsageError(f"{chosen.ledger} names a run whose page would lie outside {folder}; give --out=FILE.")
+    dossier = bundle.dossier_beside(kept)
+    text = page.render(run, page.address_from(out, dossier) if dossier.exists() else "")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, "utf-8")

@@ -19,6 +19,7 @@ class Event:
     time: datetime
     who: str
     what: str
+    kind: str
     bad: bool = False
 
 
@@ -38,7 +39,7 @@ def _event(line: Line) -> Event | None:
         return None
     no_go = line["kind"] == "finished" and line["verdict"] == NO_GO
     bad = no_go or line["kind"] in ("failed", "override") or bool(line.get("error"))
-    return Event(line["seq"], moment(line), person(line), told, bad)
+    return Event(line["seq"], moment(line), person(line), told, line["kind"], bad)
 
 
 def _told(line: Line) -> str | None:

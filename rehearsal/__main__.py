@@ -38,6 +38,7 @@ from rehearsal.positions import Positions, Resolved, compare_positions, make_as_
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
 from rehearsal.writer import MODES, Writer
+from reports import bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = tuple(BY_NAME)
@@ -106,6 +107,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
     )
     with ExitStack() as stack:
         folder = _folder(chosen.keep, stack)
+        trail = folder if chosen.keep else _trail(chosen.incident.stem)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
         connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn)
         client = connect()
@@ -115,19 +117,21 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         clock = Clock(SCENARIO["clock"])
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
         scale = scale_of(client, load(chosen.incident), chosen.rows)
-        incident = write_incident(chosen.incident, folder / "incidents", services, scale)
+        incident = write_incident(chosen.incident, folder / "incidents", services, scale, unit_rows(chosen.rows))
         writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
         writer.start()
         try:
-            runs = _run_phases(asked, server.dsn, incident, folder, services, console)
+            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, console)
         finally:
             writer.stop()
 
-        end = compare_end(client, load(incident), folder / "ledger.jsonl", [run.phase for run in runs])
+        end = compare_end(client, load(incident), trail / "ledger.jsonl", [run.phase for run in runs])
         client.close()
         console.print(_phase_table(runs))
         for report in dict.fromkeys(run.report for run in runs[-1:]):
             console.print(f"Report: {report}", soft_wrap=True)
+        if runs:
+            console.print(f"Dossier: {bundle.dossier_beside(Ledger(trail / 'ledger.jsonl'))}", soft_wrap=True)
         show_end(end, console)
         if chosen.keep:
             following = next((phase for phase in phases if phase not in asked), phases[-1])
@@ -157,6 +161,11 @@ def _folder(keep: Path | None, stack: ExitStack) -> Path:
     return keep.resolve()
 
 
+def _trail(incident: str) -> Path:
+    """Where ledger, pages, evidence and dossier of a rehearsal stay when its data is gone."""
+    return ROOT / "reports" / "out" / incident / f"rehearsal-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+
+
 def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bar:
@@ -183,7 +192,14 @@ def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
     return {"fills_per_unit": max(10_000, rows // 4), "sizes": expected}
 
 
-def write_incident(original: Path, folder: Path, services: Services, scale: Mapping[str, Any] | None = None) -> Path:
+def unit_rows(rows: int) -> int:
+    """Source rows in a unit of the backfill, so that it has several."""
+    return max(10_000, rows // 2)
+
+
+def write_incident(
+    original: Path, folder: Path, services: Services, scale: Mapping[str, Any] | None = None, unit_rows: int = 0
+) -> Path:
     """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
     service = content["services"]
@@ -201,6 +217,8 @@ def write_incident(original: Path, folder: Path, services: Services, scale: Mapp
         service["data_api"] |= {"url": services.url}
     if scale:
         content["positions"] |= scale
+    if unit_rows:
+        content["backfill"] |= {"unit_rows": unit_rows}
     folder.mkdir()
     for beside in original.parent.glob(f"{original.stem}*.sql"):
         (folder / beside.name).write_bytes(beside.read_bytes())
@@ -210,9 +228,9 @@ def write_incident(original: Path, folder: Path, services: Services, scale: Mapp
 
 
 def _run_phases(
-    phases: Sequence[str], dsn: str, incident: Path, folder: Path, services: Services, console: Console
+    phases: Sequence[str], dsn: str, incident: Path, folder: Path, trail: Path, services: Services, console: Console
 ) -> list[PhaseRun]:
-    """Run the suite phase by phase, up to the first that fails."""
+    """Run the suite phase by phase, up to the first that fails; what it leaves goes to `trail`."""
     runs: list[PhaseRun] = []
     secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
     given = urlsplit(dsn)
@@ -228,11 +246,12 @@ def _run_phases(
             *([] if phase == PHASES[0] else ["--execute"]),
         ]
         command += [f"--incident={incident}", f"--clickhouse={server.geturl()}"]
-        command += [f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
+        command += [f"--ledger={trail / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
+        command += [f"--html={trail / 'runs' / phase}.html"]
         log = folder / f"{phase}.log"
         with console.status(f"{phase} ..."), log.open("wb") as output:
             code = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
-        runs.append(_from_ledger(folder / "ledger.jsonl", phase, code.returncode))
+        runs.append(_from_ledger(trail / "ledger.jsonl", phase, code.returncode))
         console.print(f"{phase}: {runs[-1].verdict}, {runs[-1].seconds:.1f} s")
         if code.returncode != 0:
             for line in log.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]:

@@ -10,6 +10,7 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.metadata import version
 from typing import Any
 
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from reports import dossier, page, plots
 from reports.dossier import BACKFILLS, NOT_RECOVERED, TAMPERED, Dossier
 from reports.story import STOPPED, UNFINISHED, CheckOutcome, Query
 
+MADE_BY = ("clickhouse-recovery", "jinja2", "matplotlib")  # other versions may make other bytes
 ORDER = (
     "rows", "identities", "identities in the source", "good rows", "broken rows", "without a right row", "superseded rows",
     "duplicates", "orphans", "rows in quarantine", "lots", "shorts", "cost", "profit",
@@ -59,6 +61,7 @@ def render(text: bytes) -> str:
     told = read(text)
     html = page.TEMPLATES.get_template("dossier.html").render(
         d=told,
+        made_by=", ".join(f"{name} {version(name)}" for name in MADE_BY),
         sentence=sentence(told),
         left=left(told),
         done=done(told),

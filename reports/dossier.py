@@ -106,6 +106,17 @@ class Refusal:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A gate that let an action begin: open by its evidence, or passed by hand."""
+
+    time: datetime
+    action: str
+    phase: str
+    who: str
+    by_hand: bool
+
+
+@dataclass(frozen=True)
 class Copy:
     """A snapshot and what became of it."""
 
@@ -160,6 +171,7 @@ class Dossier:
     copies: tuple[Copy, ...]
     exported: tuple[Line, ...]
     overrides: tuple[Override, ...]
+    gates: tuple[Gate, ...]
     refusals: tuple[Refusal, ...]
     checklist: tuple[Item, ...]
     notes: tuple[Note, ...]
@@ -268,6 +280,7 @@ def of(lines: Sequence[Line], fault: str = "") -> Dossier:
         copies=_copies(lines),
         exported=tuple(line for line in lines if line["kind"] == "exported"),
         overrides=tuple(story.override(line) for line in lines if line["kind"] == "override"),
+        gates=_gates(lines),
         refusals=_refusals(runs),
         checklist=_checklist(facts, lines),
         notes=tuple(
@@ -396,6 +409,15 @@ def _copies(lines: Sequence[Line]) -> tuple[Copy, ...]:
             ]
             copies.append(Copy(line["name"], moment(line), tuple(line["partitions"]), line["rows"], tuple(fate)))
     return tuple(copies)
+
+
+def _gates(lines: Sequence[Line]) -> tuple[Gate, ...]:
+    by_hand = {(line["run"], line["action"]) for line in lines if line["kind"] == "override"}
+    return tuple(
+        Gate(moment(line), line["action"], line["phase"], line["who"], (line["run"], line["action"]) in by_hand)
+        for line in lines
+        if line["kind"] == "started"
+    )
 
 
 def _refusals(runs: Sequence[Run]) -> tuple[Refusal, ...]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from recovery import environment, figures, fitting
+from recovery import census, environment, figures, fitting, kept
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
-from recovery.evidence import GO, NO_GO, judge
+from recovery.evidence import GO, NO_GO, Evidence, judge
 from recovery.incident import Incident
+from recovery.kept import Kept
 from recovery.ledger import Ledger, Line
 from recovery.mirror import Mirror
 from recovery.phases import BY_NAME, PHASES, waits
@@ -54,6 +55,7 @@ class Audit:
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
     dsn: str = field(default="", repr=False)
+    kept: Kept = field(init=False)
     phases: list[str] = field(default_factory=list)
     shown_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     evidence: list[Line] = field(default_factory=list)
@@ -179,11 +181,36 @@ class Audit:
             problems=self.told.get(phase, []),
         )  # fmt: skip
 
+    def kept_record(self, evidence: Evidence) -> dict[str, Any]:
+        """The evidence as it travels, its answers kept in files and vouched for by their hashes."""
+        record = evidence.record()
+        try:
+            for told, answer in zip(record["answers"], evidence.answers, strict=True):
+                told["kept"] = self.kept.keep(answer)
+        except OSError as error:
+            record["notes"] = [
+                *record["notes"],
+                f"Its answers could not be kept in {self.kept.folder}: {error.strerror}.",
+            ]
+        return record
+
     def _take_figures(self, phase: str) -> None:
         """What the data is now, to the ledger; where it cannot be told no verdict changes."""
         with suppress(RecoveryError):
             if found := figures.of(self.warehouse, phase, self.ledger.lines()):
-                self.ledger.append("figures", run=self.run, phase=phase, now=self.now().isoformat(), **found)
+                sample = self._sample() if found.get("table", {}).get("broken rows") else {}
+                self.ledger.append("figures", run=self.run, phase=phase, now=self.now().isoformat(), **found, **sample)
+
+    def _sample(self) -> dict[str, Any]:
+        """Some broken rows of the table, kept whole; nothing where the incident file wants none or they cannot be kept."""
+        limit = self.incident.evidence.samples
+        if not limit:
+            return {}
+        answer = self.warehouse.ask("broken_sample", **census.parameters(self.warehouse), limit=limit)
+        with suppress(OSError):
+            files = self.kept.keep(answer)
+            return {"sample": {"query_id": answer.query_id, "rows": len(answer.rows), "kept": files}}
+        return {}
 
     def finish(self, exitstatus: int) -> int:
         """End the run in the ledger; returns the exit code, the first that holds of the documented order."""
@@ -192,6 +219,8 @@ class Audit:
         for phase in self.phases:
             if phase not in self.verdicts:
                 self._end(phase)
+        with suppress(OSError):
+            kept.finish(self.ledger, self.run)
         if self.mode.execute:
             self._mirror()
         try:

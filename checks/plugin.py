@@ -16,10 +16,11 @@ import pytest
 from checks.audit import Audit, Mode
 from checks.masking import Masking
 from recovery import incident as incidents
-from recovery import moment, options
+from recovery import kept, moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
+from recovery.kept import Kept
 from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import bundle, page
@@ -75,7 +76,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except RecoveryError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[AUDIT] = audit
-    config.pluginmanager.register(Masking(audit), "recovery-masking")
+    masking = Masking(audit)
+    audit.kept = Kept(kept.folder_of(audit.ledger, audit.run), audit.incident.evidence.rows, masking.masked)
+    config.pluginmanager.register(masking, "recovery-masking")
     config.add_cleanup(audit.close)
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"
@@ -245,7 +248,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(("phases", item.stash[page.PHASES]))
         report.user_properties.append(("run_phases", audit.phases))
         if evidence is not None:
-            report.user_properties.append(("evidence", evidence.record()))
+            report.user_properties.append(("evidence", audit.kept_record(evidence)))
         plan = audit.shown_plans.get(next(iter(item.stash[page.PHASES]), ""))
         if plan is not None:
             report.user_properties.append(("plan", plan))

@@ -21,6 +21,7 @@ from recovery.sections import (
     Deduplicate,
     Gates,
     Head,
+    Kept,
     Limits,
     Monitoring,
     Name,
@@ -58,6 +59,7 @@ class _File(Section):
     boards: dict[Name, Board] = Field(default_factory=dict)
     validation: Validation | None = None
     monitoring: Monitoring | None = None
+    evidence: Kept = Kept()
 
     @model_validator(mode="after")
     def _quarantine_apart(self) -> Self:

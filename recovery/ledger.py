@@ -155,16 +155,17 @@ def lines_of(content: bytes) -> list[Line]:
 
 
 def fault_of(content: bytes, name: str) -> str | None:
-    """What breaks the chain of a ledger's content, in a sentence about `name`, or None. A torn last line breaks nothing."""
+    """What breaks the chain of a ledger's content, in a sentence about `name`, or None. A torn last line breaks nothing; a line
+    that says the same in other bytes does."""
     previous, seq = START, 0
-    for number, (line, ending) in enumerate(_parsed(content), 1):
+    for number, (line, raw) in enumerate(_parsed(content), 1):
         if line is None:
-            if not ending:
+            if not raw:
                 return None
             return f"line {number} of {name} is not readable"
         claimed = line.get("sha")
         body = {key: value for key, value in line.items() if key != "sha"}
-        if claimed != _sha(body):
+        if claimed != _sha(body) or raw != _bytes(text_of(line)) + b"\n":
             return f"line {number} of {name} was changed after it was written"
         if line.get("prev") != previous or line.get("seq") != seq:
             return f"line {number} of {name} does not follow the line before it"
@@ -181,16 +182,22 @@ def chained(line: Line, prev: str) -> Line:
 
 
 def _parsed(content: bytes) -> Iterator[tuple[Line | None, bytes]]:
-    """Each line with what ended it; (None, ending) where it is not a JSON object."""
+    """Each line with its bytes, None where it is not a JSON object; (None, b"") for one that was cut off."""
     *whole, torn = content.split(b"\n")
     for raw in whole:
         try:
             line = json.loads(raw)
         except (ValueError, RecursionError):
             line = None
-        yield (line if isinstance(line, dict) else None), b"\n"
+        yield (line if isinstance(line, dict) else None), raw + b"\n"
     if torn:
         yield None, b""
+
+
+def head_of(content: bytes) -> tuple[int, str]:
+    """How many whole lines a ledger has, and the SHA-256 of the last one: the head, to be kept elsewhere."""
+    lines = lines_of(content)
+    return len(lines), str(lines[-1]["sha"]) if lines else START
 
 
 def text_of(line: Line) -> str:

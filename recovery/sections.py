@@ -188,6 +188,14 @@ class Plan(Section):
     minutes: dict[PhaseName, Range] = {}
 
 
+class Kept(Section):
+    """What is kept beside the ledger: rows of each answer, whole broken rows as a sample, removed rows."""
+
+    rows: Annotated[int, Field(ge=1, le=10**6)] = 10_000
+    samples: Annotated[int, Field(ge=0, le=10**5)] = 100
+    export_removed: bool = False
+
+
 class Vercel(Section):
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     project: Text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from recovery import kept
 from recovery.errors import UsageError
 from recovery.ledger import Ledger
 from reports import dossier_page, page
@@ -22,7 +22,6 @@ PLAIN = Environment(
 )  # fmt: skip
 PLAIN.filters |= page.TEMPLATES.filters
 PLAIN.globals |= page.TEMPLATES.globals
-EVIDENCE = "evidence"  # folder beside the ledger
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of each member, so that the same files make the same zip
 
 
@@ -47,11 +46,7 @@ def content(ledger: Ledger) -> bytes:
 def write(path: Path, data: bytes) -> Path:
     """Write a file whole or not at all."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            file.write(data)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
+        kept.write_whole(path, data)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; give --out another place.") from None
     return path
@@ -110,10 +105,10 @@ def write_zip(ledger: Ledger, out: Path) -> int:
 
 def _evidence(ledger: Ledger, told: Dossier, text: bytes) -> Iterator[tuple[str, Path]]:
     """The files of the ledger's runs, and the folders beside them that the ledger names."""
-    folder = ledger.path.parent / EVIDENCE
+    folder = ledger.path.parent / kept.FOLDER
     runs = {run.id for run in told.runs}
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         if place.is_dir() and (place.name in runs or place.name.encode() in text):
             for file in sorted(place.rglob("*")):
                 if file.is_file() and not file.is_symlink():
-                    yield f"{EVIDENCE}/{file.relative_to(folder).as_posix()}", file
+                    yield f"{kept.FOLDER}/{file.relative_to(folder).as_posix()}", file

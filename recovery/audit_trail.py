@@ -91,12 +91,12 @@ def _of_evidence(lines: Sequence[Line], folder: Path) -> Iterator[str]:
                     yield f"{kept.FOLDER}/{name} {fault}; line {number:,} of the ledger vouches for it."
         if line["kind"] == "manifest":
             yield from _of_manifest(line, number, folder, told)
-    for run in _runs(lines):
-        place = folder / run
+    for name in dict.fromkeys(Path(name).parts[0] for name in [*sorted(told), *(f"{run}/" for run in _runs(lines))]):
+        place = folder / name
         for file in sorted(place.rglob("*")) if place.is_dir() else ():
-            name = file.relative_to(folder).as_posix()
-            if file.is_file() and name not in told:
-                yield f"{kept.FOLDER}/{name} was added: no line of the ledger vouches for it."
+            within = file.relative_to(folder).as_posix()
+            if file.is_file() and within not in told:
+                yield f"{kept.FOLDER}/{within} was added: no line of the ledger vouches for it."
 
 
 def _vouched(line: Line) -> Iterator[tuple[str, str]]:
@@ -105,6 +105,9 @@ def _vouched(line: Line) -> Iterator[tuple[str, str]]:
     for answer in answers:
         for form, sha in answer.get("kept", {}).items():
             yield f"{line['run']}/{kept.file_name(answer['query_id'])}.{form}", sha
+    for name, sha in line.get("found", {}).get("sha256", {}).items():  # files of a service's answers
+        if name.startswith(f"{kept.FOLDER}/"):
+            yield name.removeprefix(f"{kept.FOLDER}/"), sha
     if line["kind"] == "exported":
         yield line["file"], line["sha256"]
 

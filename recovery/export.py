@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow.parquet as pq
 
@@ -40,14 +42,14 @@ def before_removal(place: Workplace, begun: Line) -> None:
         rows = pq.read_metadata(part).num_rows
         os.replace(part, path)
     except (RecoveryError, OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
+        _drop(part)
         reason = f"the rows that it removes could not be kept in {path}: {str(error).rstrip('.')}"
         place.ledger.append("failed", run=place.run, action=begun["action"], reason=reason)
         raise ActionFailed(
             f"{begun['action']}: {reason}. Nothing was removed; make room, or set evidence.export_removed = false"
         ) from None
     except KeyboardInterrupt:
-        part.unlink(missing_ok=True)
+        _drop(part)
         place.ledger.append(
             "failed", run=place.run, action=begun["action"], reason="interrupted before it removed anything"
         )
@@ -56,3 +58,8 @@ def before_removal(place: Workplace, begun: Line) -> None:
         "exported", run=place.run, action=begun["action"], attempt=attempt, file=f"{place.run}/{path.name}", rows=rows,
         bytes=path.stat().st_size, sha256=kept.sha256_of(path),
     )  # fmt: skip
+
+
+def _drop(part: Path) -> None:
+    with suppress(OSError):
+        part.unlink()

@@ -21,6 +21,7 @@ from recovery.sections import (
     Deduplicate,
     Gates,
     Head,
+    Item,
     Kept,
     Limits,
     Monitoring,
@@ -60,6 +61,7 @@ class _File(Section):
     validation: Validation | None = None
     monitoring: Monitoring | None = None
     evidence: Kept = Kept()
+    checklist: dict[Name, Item] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _quarantine_apart(self) -> Self:

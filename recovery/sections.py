@@ -196,6 +196,13 @@ class Kept(Section):
     export_removed: bool = False
 
 
+class Item(Section):
+    """What a person has to have done; `before` names the phase whose action waits for it."""
+
+    text: Annotated[str, Field(min_length=1, max_length=300)]
+    before: PhaseName | None = None
+
+
 class Vercel(Section):
     url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")]
     project: Text

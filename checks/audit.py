@@ -25,7 +25,7 @@ from recovery.mirror import Mirror
 from recovery.phases import BY_NAME, PHASES, waits
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
-from reports import bundle
+from reports import bundle, junit, story
 
 INCOMPLETE, CLOSED = 10, 11
 PRECEDENCE = (3, 12, 13, 11, 1, 10)
@@ -220,6 +220,7 @@ class Audit:
             if phase not in self.verdicts:
                 self._end(phase)
         with suppress(OSError):
+            kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
             kept.finish(self.ledger, self.run)
         if self.mode.execute:
             self._mirror()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recovery import options
 from recovery.errors import RecoveryError, UsageError
-from reports import bundle, page, story
+from reports import bundle, junit, page, story
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +28,7 @@ def _make(argv: Sequence[str] | None) -> int:
     parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger, such as ledger/<incident>.jsonl")
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="how the run's id begins; default: the last")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: reports/out/<incident>/<run>.html")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the run as JUnit XML")
     chosen = parser.parse_args(argv)
     kept = options.ledger(chosen.ledger)
     try:
@@ -40,12 +41,10 @@ def _make(argv: Sequence[str] | None) -> int:
         raise UsageError(f"{chosen.ledger} names a run whose page would lie outside {folder}; give --out=FILE.")
     dossier = bundle.dossier_beside(kept)
     text = page.render(run, page.address_from(out, dossier) if dossier.exists() else "")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"--out: {out} cannot be written: {error.strerror}.") from None
+    bundle.write(out, text.encode())
     print(out)
+    if chosen.junit:
+        print(bundle.write(chosen.junit, junit.of(run)))
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from checks import terminal
 from recovery import census, environment, figures, fitting, kept
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
@@ -63,7 +64,8 @@ class Audit:
     told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # per phase, for its page
     verdicts: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
-    dossier: str = "dossier: none, for no check was asked"
+    code: int = 0
+    dossier: str = ""
     said: Callable[[str], None] = print
     _begun: bool = False
     _clock: float = field(default_factory=time.monotonic)
@@ -176,7 +178,7 @@ class Audit:
         self.ledger.append(
             "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
             missing=sorted(roster - {line["check"] for line in evidence}) if not dry else [],
-            rows=max((answer["rows_read"] for line in evidence for answer in line["answers"]), default=0),
+            rows=sum({each["query_id"]: each["rows_read"] for line in evidence for each in line["answers"]}.values()),
             written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
             problems=self.told.get(phase, []),
         )  # fmt: skip
@@ -228,7 +230,8 @@ class Audit:
             self.dossier = f"dossier: {bundle.write_dossier(self.ledger)}"
         except RecoveryError as error:
             self.dossier = f"dossier: not made. {error}"
-        return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+        self.code = self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+        return self.code
 
     def _mirror(self) -> None:
         """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
@@ -255,22 +258,30 @@ class Audit:
         """A plan that was shown and not carried out."""
         self.shown_plans[phase] = plan.record()
 
-    def summarise(self, terminal: pytest.TerminalReporter) -> None:
-        """The verdicts and plans, at the end of the terminal's output."""
-        terminal.section("recovery")
+    def summarise(self, shown: pytest.TerminalReporter) -> None:
+        """The plans and the phases with their figures, at the end of the terminal's output."""
+        if not self._begun:
+            return
+        shown.section("recovery")
         for phase in self.phases:
-            verdict = self.verdicts.get(phase, NO_GO)
-            plan = self.shown_plans.get(phase)
-            title = BY_NAME[phase].title
-            if plan:
-                terminal.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
-                terminal.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
+            if plan := self.shown_plans.get(phase):
+                shown.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
+                shown.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
                 for unit in plan["units"]:
-                    terminal.line(f"  - {unit['label']} (undo: {unit['undo']})")
+                    shown.line(f"  - {unit['label']} (undo: {unit['undo']})")
                 if plan["snapshot"]:
-                    terminal.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
-            terminal.line(f"{phase}: {verdict}  {title}", green=verdict == GO, red=verdict == NO_GO, bold=True)
+                    shown.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
+        lines = self.ledger.lines()
+        ends = [line for line in lines if line["kind"] == "finished" and line["run"] == self.run]
+        shown.line(terminal.table(ends, rich=shown.hasmarkup))
         for _, sentence in dict.fromkeys(self.problems):
-            terminal.line(sentence, red=True)
-        terminal.line(f"report: {self.report}")
-        terminal.line(self.dossier)
+            shown.line(sentence, red=True)
+        shown.line(f"report: {self.report}")
+        shown.line(self.dossier)
+        shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")
+
+    def say_verdict(self, shown: pytest.TerminalReporter) -> None:
+        """The last line of the run's output."""
+        if self._begun:
+            gone = self.code == 0
+            shown.write_line(terminal.verdict(self.verdicts, self.code), green=gone, red=not gone, bold=True)

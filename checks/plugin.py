@@ -273,6 +273,15 @@ class _Controller:
         self.audit.summarise(terminalreporter)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The verdict is the last line, after all that pytest itself has to say."""
+    audit = config.stash.get(AUDIT, None)
+    shown = config.pluginmanager.getplugin("terminalreporter")
+    if audit is not None and not audit.worker and shown is not None:
+        audit.say_verdict(shown)
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     audit = session.config.stash.get(AUDIT, None)
     if audit is not None and not audit.worker:

@@ -137,10 +137,17 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
             following = next((phase for phase in phases if phase not in asked), phases[-1])
             _how_to_go_on(following, folder, incident, clock, console)
         went = all(run.exit_code == 0 and run.verdict == "GO" for run in runs)
-        if asked != phases:
-            console.print(f"Stopped after {chosen.until}: the recovery is not finished.")
-            return 0 if went else 1
-        return 0 if went and len(runs) == len(phases) and end.perfect else 1
+        good = went and (asked != phases or (len(runs) == len(phases) and end.perfect))
+        console.print(_verdict(chosen.until, good, asked != phases, runs), soft_wrap=True)
+        return 0 if good else 1
+
+
+def _verdict(until: str, good: bool, stopped: bool, runs: Sequence[PhaseRun]) -> str:
+    """The last line: whether all went as it has to."""
+    told = ", ".join(f"{run.phase} {run.verdict}" for run in runs) or "no phase was asked"
+    if good and stopped:
+        return f"Stopped after {until}, as asked: the recovery is not finished ({told})."
+    return f"Recovered: {told}; the end equals the truth." if good else f"Not recovered: {told}."
 
 
 def phases_of(incident: Incident) -> list[str]:

@@ -23,6 +23,7 @@ from recovery.incident import Incident
 from recovery.kept import Kept
 from recovery.ledger import Ledger, Line
 from recovery.mirror import Mirror
+from recovery.notify import Announcer
 from recovery.phases import BY_NAME, PHASES, waits
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
@@ -55,6 +56,8 @@ class Audit:
     server: EmbeddedServer | None = None
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
+    announcer: Announcer | None = None
+    unsaid: list[str] = field(default_factory=list)  # of the messages to the team
     dsn: str = field(default="", repr=False)
     kept: Kept = field(init=False)
     phases: list[str] = field(default_factory=list)
@@ -138,6 +141,8 @@ class Audit:
         if self._begun:
             return
         self._begun, self.phases = True, phases
+        if self.announcer:
+            self.announcer.open()
         known = [line["digest"] for line in self.ledger.lines() if line["kind"] == "incident"]
         if self.incident.digest not in known:
             self.ledger.append("incident", **self.incident.record())
@@ -224,6 +229,8 @@ class Audit:
         with suppress(OSError):
             kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
             kept.finish(self.ledger, self.run)
+        if self.announcer:
+            self.unsaid = self.announcer.close()
         if self.mode.execute:
             self._mirror()
         try:
@@ -276,6 +283,8 @@ class Audit:
         shown.line(terminal.table(ends, rich=shown.hasmarkup))
         for _, sentence in dict.fromkeys(self.problems):
             shown.line(sentence, red=True)
+        for sentence in self.unsaid:
+            shown.line(sentence, yellow=True)
         shown.line(f"report: {self.report}")
         shown.line(self.dossier)
         shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")

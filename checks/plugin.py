@@ -21,6 +21,7 @@ from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
 from recovery.kept import Kept
+from recovery.notify import Announcer, section_of
 from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import bundle, page
@@ -46,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--execute", action="store_true", help="carry the phase's action out; without it nothing is changed"
     )
     group.addoption("--override-gate", metavar="REASON", help="pass a closed gate; recorded with who and why")
+    group.addoption("--announce", action="store_true", help="tell the team, as the incident file's [announce] says")
     group.addoption(
         "--now", metavar="TIME", help="the time that the clock starts at, such as 2026-02-02T06:00:00Z; default: now"
     )
@@ -114,6 +116,8 @@ def _begin(config: pytest.Config) -> Audit:
         and (getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no")
     ):
         raise UsageError("--execute acts in one process; leave -n out.")
+    if option.announce and worker is None:
+        section_of(incident)
     now = worker["now"] if worker else option.now
     mode = Mode(
         execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now is not None else None
@@ -123,6 +127,7 @@ def _begin(config: pytest.Config) -> Audit:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
         return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True)
     dsn, server = warehouses.serve(option.clickhouse, PROJECT / ".clickhouse")
+    run = uuid.uuid4().hex
     try:
         shared = tempfile.TemporaryDirectory(prefix="recovery-")
         warehouse = Warehouse(incident, dsn, writable=option.execute, shared=Path(shared.name))
@@ -131,10 +136,11 @@ def _begin(config: pytest.Config) -> Audit:
             warehouse,
             ledger,
             mode,
-            uuid.uuid4().hex,
+            run,
             _report_path(incident),
             server=server,
             shared=shared,
+            announcer=Announcer(incident, ledger, run) if option.announce else None,
         )
         audit.prove_that_they_fit()
     except BaseException:

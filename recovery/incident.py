@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from recovery.errors import IncidentError
 from recovery.sections import (
     QUOTED,
+    Announce,
     Backfill,
     Board,
     Deduplicate,
@@ -61,6 +62,7 @@ class _File(Section):
     validation: Validation | None = None
     monitoring: Monitoring | None = None
     evidence: Kept = Kept()
+    announce: Announce | None = None
     checklist: dict[Name, Item] = Field(default_factory=dict)
 
     @model_validator(mode="after")

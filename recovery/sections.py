@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from recovery import wording
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
 
@@ -201,6 +203,29 @@ class Item(Section):
 
     text: Annotated[str, Field(min_length=1, max_length=300)]
     before: PhaseName | None = None
+
+
+class Announce(Section):
+    """Who is told of the recovery, and in which words; see recovery/wording.py for the texts and their fields."""
+
+    slack: Literal["bot", "webhook", "none"]
+    channel: Text = ""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
+    timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
+    texts: dict[Text, Annotated[str, Field(min_length=1, max_length=3_000)]] = {}
+
+    @model_validator(mode="after")
+    def _texts_have_known_fields(self) -> Self:
+        for name, text in self.texts.items():
+            if fault := wording.fault_of(name, text):
+                raise ValueError(f"announce.texts.{name}: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _bot_has_a_channel(self) -> Self:
+        if self.slack == "bot" and not self.channel:
+            raise ValueError("announce.channel: a bot needs the id of the channel that it posts to")
+        return self
 
 
 class Vercel(Section):

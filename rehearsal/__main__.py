@@ -37,6 +37,7 @@ from rehearsal.generate import Comparison, compare, generate, truth_counts
 from rehearsal.positions import Positions, Resolved, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
+from rehearsal.slack import NAME, Slack
 from rehearsal.writer import MODES, Writer
 from reports import bundle
 
@@ -116,12 +117,13 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 
         clock = Clock(SCENARIO["clock"])
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
+        slack = stack.enter_context(Slack())
         scale = scale_of(client, load(chosen.incident), chosen.rows)
-        incident = write_incident(chosen.incident, folder / "incidents", services, scale, unit_rows(chosen.rows))
+        incident = write_incident(chosen.incident, folder / "incidents", services, scale, unit_rows(chosen.rows), slack)
         writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
         writer.start()
         try:
-            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, console)
+            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, slack, console)
         finally:
             writer.stop()
 
@@ -133,6 +135,9 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         if runs:
             console.print(f"Dossier: {bundle.dossier_beside(Ledger(trail / 'ledger.jsonl'))}", soft_wrap=True)
         show_end(end, console)
+        console.print(f"{slack.told()}.", highlight=False, soft_wrap=True)
+        for complaint in slack.complaints:
+            console.print(f"Slack would have refused: {complaint}", markup=False, soft_wrap=True)
         if chosen.keep:
             following = next((phase for phase in phases if phase not in asked), phases[-1])
             _how_to_go_on(following, folder, incident, clock, console)
@@ -205,7 +210,12 @@ def unit_rows(rows: int) -> int:
 
 
 def write_incident(
-    original: Path, folder: Path, services: Services, scale: Mapping[str, Any] | None = None, unit_rows: int = 0
+    original: Path,
+    folder: Path,
+    services: Services,
+    scale: Mapping[str, Any] | None = None,
+    unit_rows: int = 0,
+    slack: Slack | None = None,
 ) -> Path:
     """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
@@ -226,6 +236,8 @@ def write_incident(
         content["positions"] |= scale
     if unit_rows:
         content["backfill"] |= {"unit_rows": unit_rows}
+    if slack and "announce" in content:
+        content["announce"] |= {"slack": "bot", "url": slack.url, "channel": NAME}
     folder.mkdir()
     for beside in original.parent.glob(f"{original.stem}*.sql"):
         (folder / beside.name).write_bytes(beside.read_bytes())
@@ -235,11 +247,19 @@ def write_incident(
 
 
 def _run_phases(
-    phases: Sequence[str], dsn: str, incident: Path, folder: Path, trail: Path, services: Services, console: Console
+    phases: Sequence[str],
+    dsn: str,
+    incident: Path,
+    folder: Path,
+    trail: Path,
+    services: Services,
+    slack: Slack,
+    console: Console,
 ) -> list[PhaseRun]:
     """Run the suite phase by phase, up to the first that fails; what it leaves goes to `trail`."""
     runs: list[PhaseRun] = []
-    secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+    secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret, "SLACK_BOT_TOKEN": slack.token}
+    announce = ["--announce"] if load(incident).announce else []
     given = urlsplit(dsn)
     server = given._replace(netloc=f"{given.username}@{given.hostname}:{given.port}")
     env = os.environ | secrets | {"CLICKHOUSE_PASSWORD": given.password or ""}
@@ -254,6 +274,7 @@ def _run_phases(
         ]
         command += [f"--incident={incident}", f"--clickhouse={server.geturl()}"]
         command += [f"--ledger={trail / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
+        command += announce
         command += [f"--html={trail / 'runs' / phase}.html"]
         log = folder / f"{phase}.log"
         with console.status(f"{phase} ..."), log.open("wb") as output:

@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from recovery import checklist, incident
+from recovery import checklist, incident, notify
 from recovery.errors import UsageError
 from recovery.ledger import Ledger
 from recovery.mirror import Mirror
@@ -24,6 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--text", default="", metavar="WHY", help="with tick: what to say with it")
     parser.add_argument("--undo", action="store_true", help="with tick: it is not so after all")
     parser.add_argument("--learning", action="store_true", help="with note: it is something to learn from")
+    parser.add_argument("--announce", action="store_true", help="with note --learning: tell the team, too")
     parser.add_argument("--by", default="", metavar="NAME", help="with tick and note: who says so, if that is not you")
     return command.end(parser, argv, _run)
 
@@ -36,7 +37,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.do == "checklist":
         return _show(about, ledger)
     if options.do == "note":
-        line = checklist.note(ledger, options.word, learning=options.learning, by=options.by)
+        with notify.announcing(about, ledger, "", wanted=options.announce):
+            line = checklist.note(ledger, options.word, learning=options.learning, by=options.by)
         print(f"Noted in line {line['seq'] + 1:,} of {ledger.path}.")
         return 0
     ticked = checklist.tick(about, ledger, options.word, undone=options.undo, text=options.text, by=options.by)

@@ -96,6 +96,7 @@ class Announcer:
         self._channel = _channel_of(self.section, *message_of(ledger.lines()))
         self._thread = threading.Thread(target=self._work, name="announce", daemon=True)
         self._over = threading.Event()
+        self._began = False
 
     def open(self) -> None:
         self.ledger.listeners.append(self._see)
@@ -123,7 +124,8 @@ class Announcer:
         try:
             lines = self.ledger.lines()
             self._drain()
-            if line["kind"] == "run" and not self._channel.known:
+            if line["kind"] == "run" and not self._began and not self._channel.known:
+                self._began = True
                 self._put(self._teller.start(lines))
             for message in self._teller.of(line, lines):
                 self._put(message)

@@ -47,7 +47,7 @@ COPIED = (
     "pm_data_quality_metrics",
 )
 # What only the project's own tests need: to import it takes most of the time that a run of the checks takes to begin.
-WITHOUT_PLUGINS_OF_TESTS = ("-p", "no:hypothesispytest", "-p", "no:pytest_httpserver", "-p", "no:anyio")
+WITHOUT_PLUGINS_OF_TESTS = "-p no:hypothesispytest -p no:pytest_httpserver -p no:anyio"
 SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 CLOCK = Clock(SCENARIO["clock"])
 _numbers = itertools.count(1)
@@ -108,7 +108,7 @@ class Case:
     def _words(self, phase: str, words: tuple[str, ...], now: datetime | None) -> list[str]:
         parsed = Dsn.parse(self.dsn)
         return [
-            "-p", "no:cacheprovider", *WITHOUT_PLUGINS_OF_TESTS, "-m", phase, f"--incident={self.incident}",
+            "-p", "no:cacheprovider", "-m", phase, f"--incident={self.incident}",
             "--clickhouse", f"clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
             f"--ledger={self.ledger.path}", "--now", f"{now or self.now:%Y-%m-%dT%H:%M:%SZ}",
             f"--html={self.folder / 'report.html'}", "--self-contained-html", *self.options, *words,
@@ -149,6 +149,14 @@ class Case:
     def clone(self, folder: Path) -> Case:
         """The same state in another database, with a copy of the ledger."""
         return clone(self, folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_without_plugins_of_tests() -> Iterator[None]:
+    """Whoever starts a pytest, be it a test, a script or the rehearsal, starts it as somebody who only asks checks."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTEST_ADDOPTS", f"{os.environ.get('PYTEST_ADDOPTS', '')} {WITHOUT_PLUGINS_OF_TESTS}".strip())
+        yield
 
 
 @pytest.fixture(scope="session")

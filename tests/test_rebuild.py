@@ -23,6 +23,8 @@ __all__ = ["gates_open"]
 
 POSITIONS, FILLS, ENDED = "pm_trade_fifo_roi_v3", "pm_canonical_fills_v4", "pm_condition_resolutions"
 OLD = f"INSERT INTO {POSITIONS} (tx_hash, wallet, condition_id, tokens, cost_usd, resolved_at)"
+# A month in one unit is quicker; one in several has parts to attach and to merge.
+AT_ONCE, IN_SLICES = {"fills_per_unit": 3_000}, {"fills_per_unit": 1_000}
 # (statement, whether it was executed)
 INTERRUPTED = [
     ("positions_conditions_fill", True),
@@ -53,6 +55,7 @@ def left_over(case: Case) -> Any:
 def stage(broken: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Positions of before, in the months and outside of them. Clone it, do not change it."""
     case = broken.clone(tmp_path_factory.mktemp("stage"))
+    case.edit(positions=AT_ONCE)
     case.command(f"TRUNCATE TABLE {POSITIONS}")
     for month in ("2025-12-05", "2026-01-20", "2026-02-01"):
         case.command(
@@ -92,6 +95,7 @@ def undisturbed(stage_rebuilt: Case) -> Any:
 def test_a_rebuild_that_is_interrupted_goes_on_where_it_was(
     old: Case, undisturbed: Any, statement: str, after: bool
 ) -> None:
+    old.edit(positions=IN_SLICES)
     interrupted(old, "phase6", statement, after=after, error=StatementFailed)
     finish(old, "phase6")
     assert rows(old) == undisturbed
@@ -192,6 +196,7 @@ def test_no_reader_meets_an_empty_month(old: Case) -> None:
 
 @pytest.mark.usefixtures("gates_open")
 def test_a_month_that_others_wrote_to_meanwhile_is_not_replaced(old: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    old.edit(positions=IN_SLICES)
     write = Warehouse.write
 
     def beside(self: Warehouse, name: str, **given: Any) -> Any:

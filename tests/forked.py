@@ -1,10 +1,14 @@
-"""A process that is forked from one that has done the imports: what a command does, without the second that it takes to begin."""
+"""A process that is forked from one that has done the imports: what a command does, without the second that it takes to begin.
+
+The environment is the command's own but for what an interpreter reads when it starts, such as PYTHONPATH.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +36,7 @@ def _pytest(words: list[str], env: dict[str, str], folder: Path, output: Path) -
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
+    tempfile.tempdir = None
     os.chdir(folder)
     with output.open("wb") as file:
         os.dup2(file.fileno(), 1)

@@ -48,7 +48,7 @@ def wait_for_a_moment(case: Case, random: Random, is_running: Callable[[], bool]
     steps = steps_of(case) + random.randint(1, 10)
     until = time.monotonic() + PATIENCE_SECONDS
     while is_running() and steps_of(case) < steps and time.monotonic() < until:
-        time.sleep(0.002)
+        time.sleep(0.01)
     time.sleep(random.uniform(0, 0.1))
 
 

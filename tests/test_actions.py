@@ -310,7 +310,7 @@ def test_a_restore_that_is_interrupted_is_begun_again_and_loses_nothing(case: Ca
 
 
 def test_a_runner_that_is_killed_leaves_a_whole_ledger_and_is_followed_by_one_that_finishes(case: Case) -> None:
-    case.edit(backfill={"mode": "full", "unit_rows": 400})
+    case.edit(backfill={"mode": "full", "unit_rows": 1_000})
     prove(case, "preflight", "phase1")
     with case.start("phase2", "--execute") as running:
         deadline = time.monotonic() + 60
@@ -319,10 +319,9 @@ def test_a_runner_that_is_killed_leaves_a_whole_ledger_and_is_followed_by_one_th
         running.send_signal(signal.SIGKILL)
     assert case.ledger.fault() is None
     assert not case.lines("done") or case.lines("done")[-1]["action"] == "deploy"
-    assert case.pytest("phase2", "--execute") == 0, case.output
+    assert case.pytest("phase2 or phase3", "--execute") == 0, case.output
     assert case.lines("done")[-1]["action"] == "backfill"
     assert len(case.lines("started")) == 1
-    prove(case, "phase3")
 
 
 def test_a_deploy_that_is_interrupted_is_found_out_by_looking_and_finished(case: Case) -> None:

@@ -15,7 +15,7 @@ from tests.conftest import Case
 
 FILLS = "pm_canonical_fills_v4"
 FOREIGN_WRITE = f"""
-    INSERT INTO {FILLS} SELECT * REPLACE(tokens_delta + 1 AS tokens_delta, _version + 1 AS _version)
+    INSERT INTO {FILLS} SELECT * REPLACE(tokens_delta + 1 AS tokens_delta, _version + 60 AS _version)
     FROM (SELECT * FROM {FILLS} FINAL WHERE source = 'clob' AND toDate(event_time) = '2026-01-20' AND condition_id != ''
     ORDER BY fill_id LIMIT 1)"""
 
@@ -36,8 +36,7 @@ def test_the_deduplication_opens_only_on_complete_go_evidence_of_the_state_as_it
         assert not case.lines("started") or case.lines("started")[-1]["action"] != "deduplicate"
 
     refused("preflight has no evidence")
-    assert case.pytest("preflight or phase1") == 0
-    assert case.pytest("phase2") == 0
+    assert case.pytest("preflight or phase1 or phase2") == 0
     assert case.verdict("phase2") == "PLAN"
     refused("only showed its plan")
     assert case.pytest("phase3") == 1
@@ -59,8 +58,7 @@ def test_the_deduplication_opens_only_on_complete_go_evidence_of_the_state_as_it
     assert "deduplicate would remove" in case.output
     assert case.fingerprint() == there
 
-    assert case.pytest("phase4", "--execute") == 0, case.output
-    assert case.pytest("phase5") == 0, case.output
+    assert case.pytest("phase4 or phase5", "--execute") == 0, case.output
     assert case.ledger.fault() is None
 
 
@@ -118,7 +116,7 @@ def test_workers_side_by_side_give_the_same_verdicts_and_scan_once(backfilled: C
 
     case.command(f"SYSTEM STOP MERGES {FILLS}")
     alone, parts_alone = verdicts_and_reads("-n", "0")
-    together, parts_together = verdicts_and_reads("-n", "4")
+    together, parts_together = verdicts_and_reads("-n", "2")
     assert alone == together
     assert len(alone) > 20
     assert parts_alone == parts_together

@@ -170,7 +170,7 @@ def test_a_restore_takes_no_later_rows_of_others_back_unless_it_is_told_to(
 
 @pytest.mark.usefixtures("gates_open")
 def test_no_reader_meets_an_empty_month(old: Case) -> None:
-    old.edit(positions={"fills_per_unit": 300})
+    old.edit(positions=IN_SLICES)
     ended, seen = threading.Event(), list[tuple[int, int]]()
 
     def read() -> None:

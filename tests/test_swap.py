@@ -70,10 +70,9 @@ def test_a_swap_goes_through_all_phases_and_leaves_the_same_table_as_the_repair_
     swapping: Case, recovered: Case
 ) -> None:
     untouched = swapping.fingerprint()
-    for phase in CLEAN:
-        words = ["--execute"] if phase in ("phase1", "phase2", "phase4") else []
-        assert swapping.pytest(phase, *words) == 0, swapping.output
-        assert (swapping.fingerprint() == untouched) == (phase in CLEAN[:4]), phase
+    assert swapping.pytest(" or ".join(CLEAN[:4]), "--execute") == 0, swapping.output
+    assert swapping.fingerprint() == untouched
+    assert swapping.pytest("phase4", "--execute") == 0, swapping.output
     assert swapping.fingerprint() == recovered.fingerprint()
     assert swapping.pytest(" or ".join(CLEAN[2:])) == 0, swapping.output
     assert {phase: swapping.verdict(phase) for phase in CLEAN[2:]} == dict.fromkeys(CLEAN[2:], "GO")

@@ -13,17 +13,21 @@ from typing import Any
 
 import pytest
 
-from recovery import fitting
+from checks import terminal
+from recovery import census, environment, figures, fitting, kept
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
-from recovery.evidence import GO, NO_GO, judge
+from recovery.evidence import GO, NO_GO, Evidence, judge
 from recovery.incident import Incident
+from recovery.kept import Kept
 from recovery.ledger import Ledger, Line
 from recovery.mirror import Mirror
+from recovery.notify import Announcer
 from recovery.phases import BY_NAME, PHASES, waits
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
+from reports import bundle, junit, story
 
 INCOMPLETE, CLOSED = 10, 11
 PRECEDENCE = (3, 12, 13, 11, 1, 10)
@@ -52,7 +56,10 @@ class Audit:
     server: EmbeddedServer | None = None
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
+    announcer: Announcer | None = None
+    unsaid: list[str] = field(default_factory=list)  # of the messages to the team
     dsn: str = field(default="", repr=False)
+    kept: Kept = field(init=False)
     phases: list[str] = field(default_factory=list)
     shown_plans: dict[str, dict[str, Any]] = field(default_factory=dict)
     evidence: list[Line] = field(default_factory=list)
@@ -60,6 +67,8 @@ class Audit:
     told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # per phase, for its page
     verdicts: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    code: int = 0
+    dossier: str = ""
     said: Callable[[str], None] = print
     _begun: bool = False
     _clock: float = field(default_factory=time.monotonic)
@@ -132,12 +141,18 @@ class Audit:
         if self._begun:
             return
         self._begun, self.phases = True, phases
+        if self.announcer:
+            self.announcer.open()
+        known = [line["digest"] for line in self.ledger.lines() if line["kind"] == "incident"]
+        if self.incident.digest not in known:
+            self.ledger.append("incident", **self.incident.record())
         self.ledger.append(
             "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.began.isoformat(),
             incident=self.incident.id, digest=self.incident.digest, installation=self.warehouse.installation,
             server=self.warehouse.dsn.shown, version=self.warehouse.server["version"], who=who(),
             title=self.incident.incident.title, table=f"{self.incident.table.database}.{self.incident.table.name}",
             window=[self.incident.window.start.isoformat(), self.incident.window.end.isoformat()],
+            zone=self.warehouse.server["timezone"], **environment.facts(),
         )  # fmt: skip
 
     def end_phases_before(self, name: str) -> None:
@@ -163,13 +178,46 @@ class Audit:
         )  # fmt: skip
         if dry:
             self.ledger.append("plan", run=self.run, phase=phase, plan=self.shown_plans[phase])
+        if evidence:
+            self._take_figures(phase)
         self.ledger.append(
             "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
             missing=sorted(roster - {line["check"] for line in evidence}) if not dry else [],
-            rows=max((answer["rows_read"] for line in evidence for answer in line["answers"]), default=0),
+            rows=sum({each["query_id"]: each["rows_read"] for line in evidence for each in line["answers"]}.values()),
             written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
             problems=self.told.get(phase, []),
         )  # fmt: skip
+
+    def kept_record(self, evidence: Evidence) -> dict[str, Any]:
+        """The evidence as it travels, its answers kept in files and vouched for by their hashes."""
+        record = evidence.record()
+        try:
+            for told, answer in zip(record["answers"], evidence.answers, strict=True):
+                told["kept"] = self.kept.keep(answer)
+        except OSError as error:
+            record["notes"] = [
+                *record["notes"],
+                f"Its answers could not be kept in {self.kept.folder}: {error.strerror}.",
+            ]
+        return record
+
+    def _take_figures(self, phase: str) -> None:
+        """What the data is now, to the ledger; where it cannot be told no verdict changes."""
+        with suppress(RecoveryError):
+            if found := figures.of(self.warehouse, phase, self.ledger.lines()):
+                sample = self._sample() if found.get("table", {}).get("broken rows") else {}
+                self.ledger.append("figures", run=self.run, phase=phase, now=self.now().isoformat(), **found, **sample)
+
+    def _sample(self) -> dict[str, Any]:
+        """Some broken rows of the table, kept whole; nothing where the incident file wants none or they cannot be kept."""
+        limit = self.incident.evidence.samples
+        if not limit:
+            return {}
+        answer = self.warehouse.ask("broken_sample", **census.parameters(self.warehouse), limit=limit)
+        with suppress(OSError):
+            files = self.kept.keep(answer)
+            return {"sample": {"query_id": answer.query_id, "rows": len(answer.rows), "kept": files}}
+        return {}
 
     def finish(self, exitstatus: int) -> int:
         """End the run in the ledger; returns the exit code, the first that holds of the documented order."""
@@ -178,9 +226,19 @@ class Audit:
         for phase in self.phases:
             if phase not in self.verdicts:
                 self._end(phase)
+        with suppress(OSError):
+            kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
+            kept.finish(self.ledger, self.run)
+        if self.announcer:
+            self.unsaid = self.announcer.close()
         if self.mode.execute:
             self._mirror()
-        return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+        try:
+            self.dossier = f"dossier: {bundle.write_dossier(self.ledger)}"
+        except RecoveryError as error:
+            self.dossier = f"dossier: not made. {error}"
+        self.code = self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+        return self.code
 
     def _mirror(self) -> None:
         """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
@@ -207,21 +265,32 @@ class Audit:
         """A plan that was shown and not carried out."""
         self.shown_plans[phase] = plan.record()
 
-    def summarise(self, terminal: pytest.TerminalReporter) -> None:
-        """The verdicts and plans, at the end of the terminal's output."""
-        terminal.section("recovery")
+    def summarise(self, shown: pytest.TerminalReporter) -> None:
+        """The plans and the phases with their figures, at the end of the terminal's output."""
+        if not self._begun:
+            return
+        shown.section("recovery")
         for phase in self.phases:
-            verdict = self.verdicts.get(phase, NO_GO)
-            plan = self.shown_plans.get(phase)
-            title = BY_NAME[phase].title
-            if plan:
-                terminal.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
-                terminal.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
+            if plan := self.shown_plans.get(phase):
+                shown.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
+                shown.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
                 for unit in plan["units"]:
-                    terminal.line(f"  - {unit['label']} (undo: {unit['undo']})")
+                    shown.line(f"  - {unit['label']} (undo: {unit['undo']})")
                 if plan["snapshot"]:
-                    terminal.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
-            terminal.line(f"{phase}: {verdict}  {title}", green=verdict == GO, red=verdict == NO_GO, bold=True)
+                    shown.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
+        lines = self.ledger.lines()
+        ends = [line for line in lines if line["kind"] == "finished" and line["run"] == self.run]
+        shown.line(terminal.table(ends, rich=shown.hasmarkup))
         for _, sentence in dict.fromkeys(self.problems):
-            terminal.line(sentence, red=True)
-        terminal.line(f"report: {self.report}")
+            shown.line(sentence, red=True)
+        for sentence in self.unsaid:
+            shown.line(sentence, yellow=True)
+        shown.line(f"report: {self.report}")
+        shown.line(self.dossier)
+        shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")
+
+    def say_verdict(self, shown: pytest.TerminalReporter) -> None:
+        """The last line of the run's output."""
+        if self._begun:
+            gone = self.code == 0
+            shown.write_line(terminal.verdict(self.verdicts, self.code), green=gone, red=not gone, bold=True)

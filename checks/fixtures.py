@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
+from checks import terminal
 from checks.audit import Audit
 from recovery import action, census, fingerprint, positions, swap
 from recovery.action import Plan
@@ -77,8 +79,8 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     if audit.mode.execute:
         audit.end_phases_before(phase.name)
-        with capture.global_and_fixture_disabled():
-            return action.run(doing, phase, place, override=audit.mode.override)
+        with capture.global_and_fixture_disabled(), terminal.progress(audit.ledger) as say:
+            return action.run(doing, phase, replace(place, tell=say), override=audit.mode.override)
     plan = doing.plan(place)
     if plan.units:
         audit.show(phase.name, plan)

@@ -16,13 +16,15 @@ import pytest
 from checks.audit import Audit, Mode
 from checks.masking import Masking
 from recovery import incident as incidents
-from recovery import moment, options
+from recovery import kept, moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
+from recovery.kept import Kept
+from recovery.notify import Announcer, section_of
 from recovery.phases import BY_NAME, PHASES, axis
 from recovery.warehouse import Warehouse
-from reports import page
+from reports import bundle, page
 
 pytest_plugins = ["checks.fixtures"]
 
@@ -45,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--execute", action="store_true", help="carry the phase's action out; without it nothing is changed"
     )
     group.addoption("--override-gate", metavar="REASON", help="pass a closed gate; recorded with who and why")
+    group.addoption("--announce", action="store_true", help="tell the team, as the incident file's [announce] says")
     group.addoption(
         "--now", metavar="TIME", help="the time that the clock starts at, such as 2026-02-02T06:00:00Z; default: now"
     )
@@ -75,12 +78,15 @@ def pytest_configure(config: pytest.Config) -> None:
     except RecoveryError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[AUDIT] = audit
-    config.pluginmanager.register(Masking(audit), "recovery-masking")
+    masking = Masking(audit)
+    audit.kept = Kept(kept.folder_of(audit.ledger, audit.run), audit.incident.evidence.rows, masking.masked)
+    config.pluginmanager.register(masking, "recovery-masking")
     config.add_cleanup(audit.close)
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"
     if not audit.worker:
-        audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run)
+        beside = bundle.dossier_beside(audit.ledger)
+        audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run, beside)
 
 
 def _asked_for_checks(config: pytest.Config) -> bool:
@@ -110,6 +116,8 @@ def _begin(config: pytest.Config) -> Audit:
         and (getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no")
     ):
         raise UsageError("--execute acts in one process; leave -n out.")
+    if option.announce and worker is None:
+        section_of(incident)
     now = worker["now"] if worker else option.now
     mode = Mode(
         execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now is not None else None
@@ -119,6 +127,7 @@ def _begin(config: pytest.Config) -> Audit:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
         return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True)
     dsn, server = warehouses.serve(option.clickhouse, PROJECT / ".clickhouse")
+    run = uuid.uuid4().hex
     try:
         shared = tempfile.TemporaryDirectory(prefix="recovery-")
         warehouse = Warehouse(incident, dsn, writable=option.execute, shared=Path(shared.name))
@@ -127,10 +136,11 @@ def _begin(config: pytest.Config) -> Audit:
             warehouse,
             ledger,
             mode,
-            uuid.uuid4().hex,
+            run,
             _report_path(incident),
             server=server,
             shared=shared,
+            announcer=Announcer(incident, ledger, run) if option.announce else None,
         )
         audit.prove_that_they_fit()
     except BaseException:
@@ -244,7 +254,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(("phases", item.stash[page.PHASES]))
         report.user_properties.append(("run_phases", audit.phases))
         if evidence is not None:
-            report.user_properties.append(("evidence", evidence.record()))
+            report.user_properties.append(("evidence", audit.kept_record(evidence)))
         plan = audit.shown_plans.get(next(iter(item.stash[page.PHASES]), ""))
         if plan is not None:
             report.user_properties.append(("plan", plan))
@@ -267,6 +277,15 @@ class _Controller:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         self.audit.summarise(terminalreporter)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The verdict is the last line, after all that pytest itself has to say."""
+    audit = config.stash.get(AUDIT, None)
+    shown = config.pluginmanager.getplugin("terminalreporter")
+    if audit is not None and not audit.worker and shown is not None:
+        audit.say_verdict(shown)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

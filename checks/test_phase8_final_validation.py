@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,9 +31,11 @@ def test_a_subject_agrees_with_the_data_api(
     rules = agreement.rules_of(place.incident)
     compared = agreement.compare(warehouse, Client.of(place).account(subject), subject, now)
     differing = [str(row) for row in compared.rows if row.cause not in (agreement.SAME, agreement.SOLD_ONLY)]
+    beside = place.ledger.path.parent
+    files = {Path(os.path.relpath(path, beside)).as_posix(): sha for path, sha in compared.sha256.items()}
     evidence.show(
         *compared.answers, examined=compared.comparable, agreeing=compared.agreeing, causes=compared.causes,
-        differing=differing[:20], sha256=dict(compared.sha256),
+        differing=differing[:20], sha256=files,
     )  # fmt: skip
     evidence.expect("percent of positions that agree", compared.percent, ">=", rules.agreeing_percent)
     evidence.expect("positions that differ and that nothing explains", compared.unexplained, "==", 0)

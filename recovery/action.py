@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from recovery import fingerprint, gate, positions, snapshot, throttle, writer
+from recovery import export, fingerprint, gate, positions, snapshot, throttle, writer
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
 from recovery.ledger import Line
@@ -56,6 +56,7 @@ class Action(Protocol):
     """One of the recovery's actions. Looking is done by `plan` and `left`, acting by `do` alone."""
 
     name: str
+    removes: bool  # whether rows of the window go for good
 
     def plan(self, place: Workplace) -> Plan:
         """What is left to do; a plan without units when there is nothing."""
@@ -118,6 +119,8 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
         place.tell(f"{action.name}: resuming what began at {begun['time']}; the server is looked at first.")
         _require_quiet(home, action, begun)
     taken = _snapshot_first(home, plan, begun)
+    if action.removes:
+        export.before_removal(place, begun)
     for number in range(len(plan.units)):
         _do_unit(action, place, plan, begun, number, held)
     for worklist in {unit.values["worklist"] for unit in plan.units if "worklist" in unit.values}:

@@ -21,6 +21,7 @@ class Backfill:
     any version, in `full` mode in a version from the start of the action on."""
 
     name = "backfill"
+    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse

@@ -24,6 +24,7 @@ class Deduplicate:
     """Nothing leaves the table that is not superseded by a good row, or in quarantine with the very same content."""
 
     name = "deduplicate"
+    removes = True
 
     def plan(self, place: Workplace) -> Plan:
         return self.plan_for(place, census.Census.take(place.warehouse))

@@ -127,6 +127,7 @@ class Deploy:
     """Ends only when production runs every fix commit and the updater has run since."""
 
     name = "deploy"
+    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         git = place.incident.services.git

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from recovery import checklist
 from recovery.evidence import GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Ledger
@@ -22,6 +23,7 @@ READ: Mapping[str, Mapping[str, type]] = {
     "started": {"action": str, "before": str},
     "done": {"action": str, "before": str, "after": str},
     "restored": {"after": str},
+    "tick": {"item": str, "undone": bool},
 }
 STEPS = ("started", "done", "restored")
 
@@ -49,6 +51,9 @@ def reasons_to_refuse(phase: Phase, incident: Incident, ledger: Ledger, state: S
         if not BY_NAME[name].applies(incident):
             continue
         reasons += _not_go(BY_NAME[name], phase, incident, lines, state)
+    for item in checklist.lacking(incident, phase.name, lines):
+        said = incident.checklist[item].text
+        reasons.append(f"{item} is not ticked ({said}); when it is so, run python -m scripts.ledger tick {item}")
     return reasons
 
 

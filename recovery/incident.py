@@ -16,11 +16,14 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from recovery.errors import IncidentError
 from recovery.sections import (
     QUOTED,
+    Announce,
     Backfill,
     Board,
     Deduplicate,
     Gates,
     Head,
+    Item,
+    Kept,
     Limits,
     Monitoring,
     Name,
@@ -58,6 +61,9 @@ class _File(Section):
     boards: dict[Name, Board] = Field(default_factory=dict)
     validation: Validation | None = None
     monitoring: Monitoring | None = None
+    evidence: Kept = Kept()
+    announce: Announce | None = None
+    checklist: dict[Name, Item] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _quarantine_apart(self) -> Self:
@@ -103,6 +109,15 @@ class Incident(_File):
             content = path.read_bytes()
             sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
+
+    def record(self) -> dict[str, Any]:
+        """The incident as it was read, for the ledger: its file, and the SELECT beside it."""
+        return {
+            "digest": self.digest,
+            "name": self.path.name,
+            "file": self.path.read_text("utf-8"),
+            "statements": {self.path.with_suffix(".sql").name: self.right_rows},
+        }
 
     @property
     def swaps(self) -> bool:

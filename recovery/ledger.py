@@ -76,44 +76,19 @@ class Ledger:
 
     def lines(self) -> list[Line]:
         """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that."""
-        return [line for line, _ in self._parsed() if line is not None]
+        return lines_of(self._content())
 
     def fault(self) -> str | None:
         """What breaks the chain, in a sentence, or None. A torn last line breaks nothing."""
-        previous, seq = START, 0
-        for number, (line, ending) in enumerate(self._parsed(), 1):
-            if line is None:
-                if not ending:
-                    return None
-                return f"line {number} of {self.path} is not readable"
-            claimed = line.get("sha")
-            body = {key: value for key, value in line.items() if key != "sha"}
-            if claimed != _sha(body):
-                return f"line {number} of {self.path} was changed after it was written"
-            if line.get("prev") != previous or line.get("seq") != seq:
-                return f"line {number} of {self.path} does not follow the line before it"
-            if line.get("v") != VERSION:
-                return f"line {number} of {self.path} has format version {line.get('v')}, this tool knows {VERSION}"
-            previous, seq = str(claimed), seq + 1
-        return None
+        return fault_of(self._content(), str(self.path))
 
-    def _parsed(self) -> Iterator[tuple[Line | None, bytes]]:
-        """Each line with what ended it; (None, ending) where it is not a JSON object."""
+    def _content(self) -> bytes:
         try:
-            content = self.path.read_bytes()
+            return self.path.read_bytes()
         except FileNotFoundError:
-            return
+            return b""
         except OSError as error:
             raise LedgerError(f"The ledger {self.path} cannot be read: {error}.") from None
-        *whole, torn = content.split(b"\n")
-        for raw in whole:
-            try:
-                line = json.loads(raw)
-            except (ValueError, RecursionError):
-                line = None
-            yield (line if isinstance(line, dict) else None), b"\n"
-        if torn:
-            yield None, b""
 
     def _cut_torn_line(self) -> int:
         """Cut off a last line without an ending, left by a writer that was killed; returns its bytes."""
@@ -172,6 +147,57 @@ class Ledger:
             os.fsync(folder)
             os.close(folder)
         return line
+
+
+def lines_of(content: bytes) -> list[Line]:
+    """All whole lines of a ledger's content, oldest first, whether or not its chain holds."""
+    return [line for line, _ in _parsed(content) if line is not None]
+
+
+def fault_of(content: bytes, name: str) -> str | None:
+    """What breaks the chain of a ledger's content, in a sentence about `name`, or None. A torn last line breaks nothing; a line
+    that says the same in other bytes does."""
+    previous, seq = START, 0
+    for number, (line, raw) in enumerate(_parsed(content), 1):
+        if line is None:
+            if not raw:
+                return None
+            return f"line {number} of {name} is not readable"
+        claimed = line.get("sha")
+        body = {key: value for key, value in line.items() if key != "sha"}
+        if claimed != _sha(body) or raw != _bytes(text_of(line)) + b"\n":
+            return f"line {number} of {name} was changed after it was written"
+        if line.get("prev") != previous or line.get("seq") != seq:
+            return f"line {number} of {name} does not follow the line before it"
+        if line.get("v") != VERSION:
+            return f"line {number} of {name} has format version {line.get('v')}, this tool knows {VERSION}"
+        previous, seq = str(claimed), seq + 1
+    return None
+
+
+def chained(line: Line, prev: str) -> Line:
+    """The line as the one that follows a line with the SHA-256 `prev`."""
+    body = {key: value for key, value in line.items() if key != "sha"} | {"prev": prev}
+    return body | {"sha": _sha(body)}
+
+
+def _parsed(content: bytes) -> Iterator[tuple[Line | None, bytes]]:
+    """Each line with its bytes, None where it is not a JSON object; (None, b"") for one that was cut off."""
+    *whole, torn = content.split(b"\n")
+    for raw in whole:
+        try:
+            line = json.loads(raw)
+        except (ValueError, RecursionError):
+            line = None
+        yield (line if isinstance(line, dict) else None), raw + b"\n"
+    if torn:
+        yield None, b""
+
+
+def head_of(content: bytes) -> tuple[int, str]:
+    """How many whole lines a ledger has, and the SHA-256 of the last one: the head, to be kept elsewhere."""
+    lines = lines_of(content)
+    return len(lines), str(lines[-1]["sha"]) if lines else START
 
 
 def text_of(line: Line) -> str:

@@ -30,6 +30,7 @@ class Rebuild:
     """The live table is not touched before all rows of all months are made."""
 
     name = "rebuild"
+    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse

@@ -62,6 +62,7 @@ class Refresh:
     """The boards are caches: computing them again from the positions is all the undoing that they need."""
 
     name = "refresh"
+    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         service, warehouse = boards.service(place.incident), place.warehouse

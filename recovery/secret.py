@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from recovery.errors import ServiceUnreachable
 
-VARIABLES = ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD", "VERCEL_TOKEN", "CRON_SECRET")
+VARIABLES = (
+    "CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD", "VERCEL_TOKEN", "CRON_SECRET", "SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL",
+)  # fmt: skip
 SHORTEST = 4  # below, it would be found in any text
 MASK = "***"
 

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from recovery import wording
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`""", re.DOTALL)
 
@@ -173,12 +175,57 @@ class Snapshots(Section):
     keep_days: Duration
 
 
+PhaseName = Literal["preflight", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6", "phase7", "phase8"]
+
+
+Range = Annotated[list[Annotated[int, Field(ge=0, le=10**12)]], Field(min_length=2, max_length=2)]  # least and most
+
+
 class Plan(Section):
     """What the people who wrote the plan expected, to be shown beside what is measured."""
 
     rows_before: Positive
     rows_after: Positive
     row_ratio: Annotated[float, Field(gt=0, le=10**6)]
+    minutes: dict[PhaseName, Range] = {}
+
+
+class Kept(Section):
+    """What is kept beside the ledger: rows of each answer, whole broken rows as a sample, removed rows."""
+
+    rows: Annotated[int, Field(ge=1, le=10**6)] = 10_000
+    samples: Annotated[int, Field(ge=0, le=10**5)] = 100
+    export_removed: bool = False
+
+
+class Item(Section):
+    """What a person has to have done; `before` names the phase whose action waits for it."""
+
+    text: Annotated[str, Field(min_length=1, max_length=300)]
+    before: PhaseName | None = None
+
+
+class Announce(Section):
+    """Who is told of the recovery, and in which words; see recovery/wording.py for the texts and their fields."""
+
+    slack: Literal["bot", "webhook", "none"]
+    channel: Text = ""
+    url: Annotated[str, Field(pattern=r"^https?://[^\s]+/$")] = "https://slack.com/api/"
+    timeout_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
+    texts: dict[Text, Annotated[str, Field(min_length=1, max_length=3_000)]] = {}
+
+    @model_validator(mode="after")
+    def _texts_have_known_fields(self) -> Self:
+        for name, text in self.texts.items():
+            if fault := wording.fault_of(name, text):
+                raise ValueError(f"announce.texts.{name}: {fault}")
+        return self
+
+    @model_validator(mode="after")
+    def _bot_has_a_channel(self) -> Self:
+        if self.slack == "bot" and not self.channel:
+            raise ValueError("announce.channel: a bot needs the id of the channel that it posts to")
+        return self
 
 
 class Vercel(Section):
@@ -234,7 +281,6 @@ class Services(Section):
 
 Month = Annotated[str, Field(pattern=r"^(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])$")]
 Dollars = Annotated[float, Field(ge=0, le=10**12)]
-Range = Annotated[list[Annotated[int, Field(ge=0, le=10**12)]], Field(min_length=2, max_length=2)]
 
 
 class Sizes(Section):

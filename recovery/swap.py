@@ -34,6 +34,7 @@ class Build:
     """The table itself is not touched: until the swap, all that is done here can be dropped."""
 
     name = "build"
+    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         incident, warehouse = place.incident, place.warehouse
@@ -121,6 +122,7 @@ class Swap:
     """Readers see a partition as it was, or repaired; rows that others write meanwhile are there again after the catching up."""
 
     name = "swap"
+    removes = True
 
     def plan(self, place: Workplace) -> Plan:
         built, lines = last_done(Build.name, place.ledger.lines()), place.ledger.lines()

@@ -9,7 +9,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -155,6 +155,19 @@ class Warehouse:
     def ask_again(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
         """As `ask`, but always from the server: for what changes by itself, such as parts and merges."""
         return self._query(name, *self._composed(name, names, parameters))
+
+    def stream(self, name: str, form: str, piece: int, **parameters: Any) -> Iterator[bytes]:
+        """The answer to a read-only statement in one of ClickHouse's formats, in pieces of at most so many bytes."""
+        sql, bound = self._composed(name, None, parameters)
+        label = f"recovery-{name}-{uuid.uuid4()}"
+        try:
+            with self._reader.raw_stream(
+                sql, parameters=_bound(bound) or None, fmt=form, settings={"log_comment": label, "query_id": label}
+            ) as answer:
+                while read := answer.read(piece):
+                    yield read
+        except ClickHouseError as error:
+            raise _explained(error, name, self.dsn) from None
 
     def write(self, name: str, *, label: str, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
         """Execute the writing statement `name`; `label` is its query id and log_comment, by which it is found again."""

@@ -37,7 +37,9 @@ from rehearsal.generate import Comparison, compare, generate, truth_counts
 from rehearsal.positions import Positions, Resolved, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
+from rehearsal.slack import NAME, Slack
 from rehearsal.writer import MODES, Writer
+from reports import bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = tuple(BY_NAME)
@@ -106,6 +108,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
     )
     with ExitStack() as stack:
         folder = _folder(chosen.keep, stack)
+        trail = folder if chosen.keep else _trail(chosen.incident.stem)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
         connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn)
         client = connect()
@@ -114,29 +117,42 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 
         clock = Clock(SCENARIO["clock"])
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
+        slack = stack.enter_context(Slack())
         scale = scale_of(client, load(chosen.incident), chosen.rows)
-        incident = write_incident(chosen.incident, folder / "incidents", services, scale)
+        incident = write_incident(chosen.incident, folder / "incidents", services, scale, unit_rows(chosen.rows), slack)
         writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
         writer.start()
         try:
-            runs = _run_phases(asked, server.dsn, incident, folder, services, console)
+            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, slack, console)
         finally:
             writer.stop()
 
-        end = compare_end(client, load(incident), folder / "ledger.jsonl", [run.phase for run in runs])
+        end = compare_end(client, load(incident), trail / "ledger.jsonl", [run.phase for run in runs])
         client.close()
         console.print(_phase_table(runs))
         for report in dict.fromkeys(run.report for run in runs[-1:]):
             console.print(f"Report: {report}", soft_wrap=True)
+        if runs:
+            console.print(f"Dossier: {bundle.dossier_beside(Ledger(trail / 'ledger.jsonl'))}", soft_wrap=True)
         show_end(end, console)
+        console.print(f"{slack.told()}.", highlight=False, soft_wrap=True)
+        for complaint in slack.complaints:
+            console.print(f"Slack would have refused: {complaint}", markup=False, soft_wrap=True)
         if chosen.keep:
             following = next((phase for phase in phases if phase not in asked), phases[-1])
             _how_to_go_on(following, folder, incident, clock, console)
         went = all(run.exit_code == 0 and run.verdict == "GO" for run in runs)
-        if asked != phases:
-            console.print(f"Stopped after {chosen.until}: the recovery is not finished.")
-            return 0 if went else 1
-        return 0 if went and len(runs) == len(phases) and end.perfect else 1
+        good = went and (asked != phases or (len(runs) == len(phases) and end.perfect))
+        console.print(_verdict(chosen.until, good, asked != phases, runs), soft_wrap=True)
+        return 0 if good else 1
+
+
+def _verdict(until: str, good: bool, stopped: bool, runs: Sequence[PhaseRun]) -> str:
+    """The last line: whether all went as it has to."""
+    told = ", ".join(f"{run.phase} {run.verdict}" for run in runs) or "no phase was asked"
+    if good and stopped:
+        return f"Stopped after {until}, as asked: the recovery is not finished ({told})."
+    return f"Recovered: {told}; the end equals the truth." if good else f"Not recovered: {told}."
 
 
 def phases_of(incident: Incident) -> list[str]:
@@ -155,6 +171,11 @@ def _folder(keep: Path | None, stack: ExitStack) -> Path:
     if there:
         raise RehearsalError(f"{keep} is not empty; give --keep a new folder, or delete this one")
     return keep.resolve()
+
+
+def _trail(incident: str) -> Path:
+    """Where ledger, pages, evidence and dossier of a rehearsal stay when its data is gone."""
+    return ROOT / "reports" / "out" / incident / f"rehearsal-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
 
 
 def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None:
@@ -183,7 +204,19 @@ def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
     return {"fills_per_unit": max(10_000, rows // 4), "sizes": expected}
 
 
-def write_incident(original: Path, folder: Path, services: Services, scale: Mapping[str, Any] | None = None) -> Path:
+def unit_rows(rows: int) -> int:
+    """Source rows in a unit of the backfill, so that it has several."""
+    return max(10_000, rows // 2)
+
+
+def write_incident(
+    original: Path,
+    folder: Path,
+    services: Services,
+    scale: Mapping[str, Any] | None = None,
+    unit_rows: int = 0,
+    slack: Slack | None = None,
+) -> Path:
     """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
     service = content["services"]
@@ -201,6 +234,10 @@ def write_incident(original: Path, folder: Path, services: Services, scale: Mapp
         service["data_api"] |= {"url": services.url}
     if scale:
         content["positions"] |= scale
+    if unit_rows:
+        content["backfill"] |= {"unit_rows": unit_rows}
+    if slack and "announce" in content:
+        content["announce"] |= {"slack": "bot", "url": slack.url, "channel": NAME}
     folder.mkdir()
     for beside in original.parent.glob(f"{original.stem}*.sql"):
         (folder / beside.name).write_bytes(beside.read_bytes())
@@ -210,11 +247,19 @@ def write_incident(original: Path, folder: Path, services: Services, scale: Mapp
 
 
 def _run_phases(
-    phases: Sequence[str], dsn: str, incident: Path, folder: Path, services: Services, console: Console
+    phases: Sequence[str],
+    dsn: str,
+    incident: Path,
+    folder: Path,
+    trail: Path,
+    services: Services,
+    slack: Slack,
+    console: Console,
 ) -> list[PhaseRun]:
-    """Run the suite phase by phase, up to the first that fails."""
+    """Run the suite phase by phase, up to the first that fails; what it leaves goes to `trail`."""
     runs: list[PhaseRun] = []
-    secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
+    secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret, "SLACK_BOT_TOKEN": slack.token}
+    announce = ["--announce"] if load(incident).announce else []
     given = urlsplit(dsn)
     server = given._replace(netloc=f"{given.username}@{given.hostname}:{given.port}")
     env = os.environ | secrets | {"CLICKHOUSE_PASSWORD": given.password or ""}
@@ -228,11 +273,13 @@ def _run_phases(
             *([] if phase == PHASES[0] else ["--execute"]),
         ]
         command += [f"--incident={incident}", f"--clickhouse={server.geturl()}"]
-        command += [f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
+        command += [f"--ledger={trail / 'ledger.jsonl'}", f"--now={_instant(services.clock.now())}"]
+        command += announce
+        command += [f"--html={trail / 'runs' / phase}.html"]
         log = folder / f"{phase}.log"
         with console.status(f"{phase} ..."), log.open("wb") as output:
             code = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
-        runs.append(_from_ledger(folder / "ledger.jsonl", phase, code.returncode))
+        runs.append(_from_ledger(trail / "ledger.jsonl", phase, code.returncode))
         console.print(f"{phase}: {runs[-1].verdict}, {runs[-1].seconds:.1f} s")
         if code.returncode != 0:
             for line in log.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]:

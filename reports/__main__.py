@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recovery import options
 from recovery.errors import RecoveryError, UsageError
-from reports import page, story
+from reports import bundle, junit, page, story
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,23 +28,23 @@ def _make(argv: Sequence[str] | None) -> int:
     parser.add_argument("ledger", type=Path, metavar="LEDGER", help="the ledger, such as ledger/<incident>.jsonl")
     parser.add_argument("run", nargs="?", default="", metavar="RUN", help="how the run's id begins; default: the last")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: reports/out/<incident>/<run>.html")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the run as JUnit XML")
     chosen = parser.parse_args(argv)
     kept = options.ledger(chosen.ledger)
     try:
         run = story.read(kept, chosen.run)
-        text = page.render(run)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UsageError(f"{chosen.ledger} does not tell a run of this suite: {error!r}. Give its ledger.") from None
     folder = Path(__file__).parent / "out"
     out = chosen.out or (folder / run.incident / f"{run.id}.html").resolve()
     if chosen.out is None and not out.is_relative_to(folder):
         raise UsageError(f"{chosen.ledger} names a run whose page would lie outside {folder}; give --out=FILE.")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"--out: {out} cannot be written: {error.strerror}.") from None
+    dossier = bundle.dossier_beside(kept)
+    text = page.render(run, page.address_from(out, dossier) if dossier.exists() else "")
+    bundle.write(out, text.encode())
     print(out)
+    if chosen.junit:
+        print(bundle.write(chosen.junit, junit.of(run)))
     return 0
 
 

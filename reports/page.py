@@ -6,12 +6,15 @@ table needs JavaScript and shows tracebacks, in which arguments (a DSN with its 
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -88,11 +91,11 @@ class Group:
 
 
 def groups(phase: PhaseOutcome) -> list[Group]:
-    """The phase's checks, in order, those that differ only in their value together."""
+    """The phase's checks, red ones first, else in order; those that differ only in their value together."""
     together: dict[str, list[CheckOutcome]] = {}
     for check in phase.checks:
         together.setdefault(check.name, []).append(check)
-    return [Group(tuple(checks)) for checks in together.values()]
+    return sorted((Group(tuple(checks)) for checks in together.values()), key=lambda group: not group.faulty)
 
 
 def missing(phase: PhaseOutcome) -> dict[str, list[str]]:
@@ -104,12 +107,17 @@ def missing(phase: PhaseOutcome) -> dict[str, list[str]]:
     return names
 
 
-def statements(run: Run) -> list[tuple[str, str, list[Query]]]:
+def statements(queries: Iterable[Query]) -> list[tuple[str, str, list[Query]]]:
     """Each distinct statement once, with its SQL and its queries, by name."""
     texts: dict[tuple[str, str], list[Query]] = {}
-    for query in run.queries:
+    for query in queries:
         texts.setdefault((query.statement, query.sql), []).append(query)
     return [(name, sql, texts[name, sql]) for name, sql in sorted(texts)]
+
+
+def place_of(statement: str, sql: str) -> str:
+    """The anchor of a statement: a name may have had several texts."""
+    return f"sql-{anchor(statement)}-{hashlib.sha256(sql.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 def listed(found: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
@@ -180,6 +188,10 @@ def count(amount: int, one: str, several: str = "") -> str:
     return f"{amount:,} {one if amount == 1 else several or one + 's'}"
 
 
+def first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def anchor(text: str) -> str:
     return re.sub(r"\W+", "-", text)
 
@@ -191,40 +203,54 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-TEMPLATES.filters |= {each.__name__: each for each in (number, size, seconds, utc, bound, anchor, commands, unseen)}
-TEMPLATES.globals |= {each.__name__: each for each in (groups, missing, statements, flat, listed, count, of_check)}
+TEMPLATES.filters |= {
+    each.__name__: each for each in (number, size, seconds, utc, bound, anchor, commands, unseen, first_upper)
+}
+TEMPLATES.globals |= {
+    each.__name__: each for each in (groups, missing, statements, place_of, flat, listed, count, of_check)
+}
 
 
 def headline(run: Run) -> str:
     return ", ".join(f"{phase.name} {phase.verdict}" for phase in run.phases) + f" - {run.incident}"
 
 
-def fragment(run: Run) -> str:
-    """The run as HTML to stand in the body of a page, its style included."""
-    html = PASSWORD.sub(r"\1:***@", TEMPLATES.get_template("run.html").render(run=run))
-    return html.encode("utf-8", "backslashreplace").decode()
+def fragment(run: Run, dossier: str = "") -> str:
+    """The run as HTML to stand in the body of a page, its style included; `dossier` is the address of the incident's dossier."""
+    return safe(TEMPLATES.get_template("run.html").render(run=run, dossier=dossier))
 
 
-def render(run: Run) -> str:
+def safe(html: str) -> str:
+    """Without a password in an address, and as UTF-8 can hold it."""
+    return PASSWORD.sub(r"\1:***@", html).encode("utf-8", "backslashreplace").decode()
+
+
+def render(run: Run, dossier: str = "") -> str:
     """The run as a whole page, for a ledger whose page is to be made again."""
-    return TEMPLATES.get_template("page.html").render(title=headline(run), body=fragment(run))
+    return TEMPLATES.get_template("page.html").render(title=headline(run), body=fragment(run, dossier))
 
 
-def write_through_pytest_html(config: pytest.Config, path: Path, ledger: Ledger, run: str) -> Path:
+def write_through_pytest_html(config: pytest.Config, path: Path, ledger: Ledger, run: str, dossier: Path) -> Path:
     """Have pytest-html write the run's page, to `path` unless --html names another; returns where it will be."""
     if not config.pluginmanager.hasplugin("html"):
         return path
     config.option.htmlpath = config.option.htmlpath or str(path)
     config.option.self_contained_html = True
-    config.pluginmanager.register(RunPage(ledger, run), "recovery-page")
-    return Path(config.invocation_params.dir, config.option.htmlpath)
+    place = Path(config.invocation_params.dir, config.option.htmlpath)
+    config.pluginmanager.register(RunPage(ledger, run, address_from(place, dossier)), "recovery-page")
+    return place
+
+
+def address_from(page: Path, other: Path) -> str:
+    """How a page beside or elsewhere links to another file."""
+    return quote(Path(os.path.relpath(other.resolve(), page.resolve().parent)).as_posix())
 
 
 class RunPage:
     """Hooks of pytest-html: our page instead of its summary, environment and table."""
 
-    def __init__(self, ledger: Ledger, run: str) -> None:
-        self.ledger, self.run = ledger, run
+    def __init__(self, ledger: Ledger, run: str, dossier: str) -> None:
+        self.ledger, self.run, self.dossier = ledger, run, dossier
         self._report: Any = None
 
     @pytest.hookimpl(optionalhook=True)
@@ -245,4 +271,4 @@ class RunPage:
             prefix.append("<p>No check was asked, so the ledger has nothing of this run.</p>")
             return
         self._report.title = headline(run)
-        prefix.append(fragment(run))
+        prefix.append(fragment(run, self.dossier))

@@ -101,6 +101,8 @@ class ActionOutcome:
     partitions: tuple[str, ...]
     units: tuple[UnitOutcome, ...]
     began: datetime | None = None
+    ended: datetime | None = None
+    who: str = ""
     resumed: bool = False
     rows: int = 0
     reason: str = ""
@@ -189,6 +191,11 @@ def read(ledger: Ledger, run: str = "") -> Run:
     if begun is None:
         raise UsageError(f"The ledger {ledger.path} has no run {run}".rstrip() + ".")
     own = [line for line in lines if line.get("run") == begun["run"]]
+    return of(begun, own, lines, ledger=str(ledger.path), fault=ledger.fault() or "")
+
+
+def of(begun: Line, own: Sequence[Line], lines: Sequence[Line], *, ledger: str, fault: str) -> Run:
+    """The run that a line began, from its own lines; `lines` are all that tell of actions, its own and those before it."""
     return Run(
         id=begun["run"],
         incident=begun["incident"],
@@ -205,12 +212,12 @@ def read(ledger: Ledger, run: str = "") -> Run:
         began=datetime.fromisoformat(begun["time"]),
         ended=datetime.fromisoformat(own[-1]["time"]),
         phases=_phases(begun, own, lines),
-        overrides=tuple(_override(line) for line in own if line["kind"] == "override"),
-        ledger=str(ledger.path),
+        overrides=tuple(override(line) for line in own if line["kind"] == "override"),
+        ledger=ledger,
         first_line=own[0]["seq"],
         last_line=own[-1]["seq"],
         last_sha=own[-1]["sha"],
-        fault=ledger.fault() or "",
+        fault=fault,
     )
 
 
@@ -296,11 +303,16 @@ def _query(answer: Line) -> Query:
 
 
 ACTED = ("started", "unit", "done", "failed")
+TELL_OF_ACTIONS = (*ACTED, "snapshot")
 
 
-def _override(line: Line) -> Override:
-    time = datetime.fromisoformat(line["time"])
-    return Override(line["action"], line["who"], line["reason"], tuple(line["missing"]), time)
+def override(line: Line) -> Override:
+    return Override(line["action"], line["who"], line["reason"], tuple(line["missing"]), moment(line))
+
+
+def moment(line: Line) -> datetime:
+    """When a line was written."""
+    return datetime.fromisoformat(line["time"])
 
 
 def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOutcome | None:
@@ -317,21 +329,38 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
     started = [line for line in lines if line["kind"] == "started" and line["action"] == name and line["seq"] <= until]
     if not started:
         return None
-    begun = started[-1]
+    since = [line for line in lines if started[-1]["seq"] < line["seq"] <= until and line.get("action") == name]
+    return _carried_out(started[-1], since, acted, lines)
+
+
+def attempts(lines: Sequence[Line]) -> tuple[ActionOutcome, ...]:
+    """Every action that was begun, over all runs that went on with it."""
+    told, begun = [], [line for line in lines if line["kind"] == "started"]
+    for number, start in enumerate(begun):
+        later = [line["seq"] for line in begun[number + 1 :] if line["action"] == start["action"]]
+        until = min(later, default=lines[-1]["seq"] + 1)
+        since = [line for line in lines if start["seq"] < line["seq"] < until and line.get("action") == start["action"]]
+        told.append(_carried_out(start, since, [start, *since], lines))
+    return tuple(told)
+
+
+def _carried_out(begun: Line, since: Sequence[Line], acted: Sequence[Line], lines: Sequence[Line]) -> ActionOutcome:
+    """An action as far as it came: `since` are its lines after it began, `acted` those that are told of."""
     done = next((line for line in acted if line["kind"] == "done"), None)
     failed = next((line for line in reversed(acted) if line["kind"] == "failed"), None)
     taken = [
         line for line in lines if line["kind"] == "snapshot" and line.get("base", line["name"]) == begun["snapshot"]
     ]
-    since = [line for line in lines if begun["seq"] < line["seq"] <= until and line.get("action") == name]
     return _told(
         begun["plan"],
-        phase,
+        begun["phase"],
         "done" if done else "failed" if failed else "started",
         since,
         through=bool(done or (failed and "unit" not in failed)),
-        began=datetime.fromisoformat(begun["time"]),
-        resumed=begun["run"] != acted[0]["run"],
+        began=moment(begun),
+        ended=moment(acted[-1]),
+        who=begun["who"],
+        resumed=len({line["run"] for line in (begun, *acted)}) > 1,
         rows=done["rows"] if done else sum(line.get("rows", 0) for line in acted if line["kind"] == "unit"),
         reason=failed["reason"] if failed and not done else "",
         snapshot=taken[-1]["name"] if taken else begun["snapshot"] or "",

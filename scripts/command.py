@@ -13,6 +13,7 @@ from pathlib import Path
 from recovery import incident, moment, warehouse
 from recovery import options as given
 from recovery.errors import RecoveryError, UsageError
+from recovery.ledger import Ledger
 from recovery.workplace import Workplace
 
 PROJECT = Path(__file__).parent.parent
@@ -45,11 +46,16 @@ def end(parser: argparse.ArgumentParser, argv: list[str] | None, do: Callable[[a
         return 4 if error.code else 0
 
 
+def ledger_of(options: argparse.Namespace, about: incident.Incident) -> Ledger:
+    """The ledger that the options name, else the incident's own."""
+    return given.ledger(options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl")
+
+
 @contextmanager
 def opened(options: argparse.Namespace, *, whole: bool = True) -> Iterator[tuple[Workplace, str]]:
     """The workplace that the options name, and the DSN of its server; raises UsageError where the ledger is not `whole`."""
     about = incident.load(options.incident)
-    ledger = given.ledger(options.ledger or PROJECT / "ledger" / f"{about.id}.jsonl")
+    ledger = ledger_of(options, about)
     now = moment.parse(options.now) if options.now is not None else None
     if whole and (fault := ledger.fault()):
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")

@@ -1,4 +1,5 @@
-"""Compares the ledger's file with its mirror on the server; `fetch` takes the mirror's lines where the file is behind."""
+"""`status` compares the ledger with its mirror on the server, `fetch` takes the mirror's lines where the file is behind;
+`checklist` shows the items that people tick, `tick` ticks one, `note` writes something down: these need no server."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from recovery import checklist, incident, notify
 from recovery.errors import UsageError
 from recovery.ledger import Ledger
 from recovery.mirror import Mirror
@@ -15,22 +17,60 @@ from scripts import command
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code 0 when file and mirror agree or were made to, 1 when they do not, else the one of the error."""
+    """Exit code 0 when it was done, or file and mirror agree; 1 when they do not; else the one of the error."""
     parser = command.parser("ledger", __doc__, acts=False)
-    parser.add_argument(
-        "do", choices=["status", "fetch"], help="fetch keeps the file that was there beside the new one"
-    )
+    parser.add_argument("do", choices=["status", "fetch", "checklist", "tick", "note"])
+    parser.add_argument("word", nargs="?", default="", metavar="ITEM|TEXT", help="what is ticked, or noted")
+    parser.add_argument("--text", default="", metavar="WHY", help="with tick: what to say with it")
+    parser.add_argument("--undo", action="store_true", help="with tick: it is not so after all")
+    parser.add_argument("--learning", action="store_true", help="with note: it is something to learn from")
+    parser.add_argument("--announce", action="store_true", help="with note --learning: tell the team, too")
+    parser.add_argument("--by", default="", metavar="NAME", help="with tick and note: who says so, if that is not you")
     return command.end(parser, argv, _run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.do in ("status", "fetch"):
+        return _compare(options)
+    about = incident.load(options.incident)
+    ledger = command.ledger_of(options, about)
+    if options.do == "checklist":
+        return _show(about, ledger)
+    if options.do == "note":
+        with notify.announcing(about, ledger, "", wanted=options.announce):
+            line = checklist.note(ledger, options.word, learning=options.learning, by=options.by)
+        print(f"Noted in line {line['seq'] + 1:,} of {ledger.path}.")
+        return 0
+    ticked = checklist.tick(about, ledger, options.word, undone=options.undo, text=options.text, by=options.by)
+    if ticked is None:
+        print(f"{options.word} is {'not ticked' if options.undo else 'ticked already'}; nothing was written.")
+    else:
+        print(
+            f"{options.word} is {'open again' if options.undo else 'ticked'}, in line {ticked['seq'] + 1:,} of {ledger.path}."
+        )
+    return 0
+
+
+def _show(about: incident.Incident, ledger: Ledger) -> int:
+    held = checklist.ticks(ledger.lines())
+    for name, item in about.checklist.items():
+        tick = held.get(name)
+        said = f"  ({tick.get('by') or tick['who']}, {tick['time'][:16].replace('T', ' ')} UTC)" if tick else ""
+        print(f"[{'x' if tick else ' '}] {name}: {item.text}{f', before {item.before}' if item.before else ''}{said}")
+    if not about.checklist:
+        print(f"{about.path} has no [checklist].")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
     with command.opened(options, whole=False) as (place, _):
         mirror = Mirror(place.warehouse, place.ledger)
         if options.do == "fetch":
             return _fetch(place, mirror)
         fault = place.ledger.fault() or mirror.fault()
         last = mirror.last()
-        print(f"{place.ledger.path}: {len(place.ledger.lines()):,} lines")
+        lines = place.ledger.lines()
+        print(f"{place.ledger.path}: {len(lines):,} lines" + (f", head {lines[-1]['sha']}" if lines else ""))
         print(f"{MIRROR}: {last['seq'] + 1 if last else 0:,} lines of {place.incident.id}")
         print(f"They do not agree: {fault}." if fault else "The chain is whole, and the file has what the server has.")
         return 1 if fault else 0

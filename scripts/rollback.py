@@ -7,7 +7,7 @@ import argparse
 import sys
 from datetime import datetime, timedelta
 
-from recovery import action, positions, restore, snapshot
+from recovery import action, notify, positions, restore, snapshot
 from recovery.clear import PHASE, Clear
 from recovery.errors import UsageError
 from recovery.ledger import Line
@@ -28,11 +28,15 @@ def main(argv: list[str] | None = None) -> int:
         "--take-back-later-writes", action="store_true", help="with --restore: rows that others wrote since go, too"
     )
     parser.add_argument("--even-young", action="store_true", help="with --drop: also one that is not old enough yet")
+    parser.add_argument("--announce", action="store_true", help="tell the team, as the incident file's [announce] says")
     return command.end(parser, argv, _run)
 
 
 def _run(options: argparse.Namespace) -> int:
-    with command.opened(options) as (place, _):
+    with (
+        command.opened(options) as (place, _),
+        notify.announcing(place.incident, place.ledger, place.run, wanted=options.announce),
+    ):
         taken = [line for line in place.ledger.lines() if line["kind"] == "snapshot"]
         held = [line for line in taken if snapshot.is_there(place.warehouse, line["name"])]
         if options.restore is not None:

@@ -105,7 +105,7 @@ def written(path: Path, lines: list[Line]) -> Ledger:
     for seq, facts in enumerate(lines):
         line = {**facts, "v": VERSION, "seq": seq, "time": NOW.isoformat(), "prev": previous}
         previous = sha256(json.dumps(line, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
-        texts.append(json.dumps(line | {"sha": previous}, ensure_ascii=False))
+        texts.append(json.dumps(line | {"sha": previous}, ensure_ascii=False, sort_keys=True))
     path.write_text("".join(f"{text}\n" for text in texts), "utf-8")
     return Ledger(path)
 

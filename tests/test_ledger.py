@@ -84,7 +84,9 @@ def test_text_that_no_file_should_have_still_makes_a_whole_chain(ledger: Ledger)
 def with_value(text: str, key: str, value: Any, *, rehash: bool = False) -> str:
     line = json.loads(text) | {key: value}
     changed = json.dumps(line, ensure_ascii=False, sort_keys=True)
-    return json.dumps(line | {"sha": independent_sha(changed)}, sort_keys=True) if rehash else changed
+    return (
+        json.dumps(line | {"sha": independent_sha(changed)}, sort_keys=True, ensure_ascii=False) if rehash else changed
+    )
 
 
 def without_key(text: str, key: str) -> str:
@@ -128,6 +130,8 @@ TAMPERED: dict[str, tuple[Callable[[list[str]], list[str]], int, str]] = {
     "a line that is no object": (lambda t: [t[0], "[]", *t[1:]], 2, UNREADABLE),
     "an empty line": (lambda t: [t[0], "", *t[1:]], 2, UNREADABLE),
     "a line too deep to read": (lambda t: [t[0], "[" * 100_000, *t[1:]], 2, UNREADABLE),
+    "other spacing": (lambda t: [t[0], t[1].replace(": ", ":", 1), *t[2:]], 2, CHANGED),
+    "a key that is there twice": (lambda t: [t[0], t[1].replace("{", '{"number": 7, ', 1), *t[2:]], 2, CHANGED),
     "a lone surrogate": (lambda t: [t[0], t[1].replace("Zeile", "\\ud800"), *t[2:]], 2, CHANGED),
     "lines joined by a carriage return": (lambda t: [t[0], f"{t[1]}\r{t[2]}", *t[3:]], 2, UNREADABLE),
     "rubbish before a carriage return, to hide what follows": (

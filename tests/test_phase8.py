@@ -16,6 +16,7 @@ from recovery import agreement, average_cost
 from recovery.average_cost import MILLION
 from recovery.errors import ServiceUnreachable
 from recovery.incident import load
+from recovery.kept import sha256_of
 from recovery.warehouse import Warehouse
 from tests.asking import ask
 from tests.conftest import CONTENT, Case
@@ -205,7 +206,8 @@ def test_a_subject_that_agrees_is_go_and_the_answers_are_kept(case: Case, httpse
     assert evidence.examined > 3
     files = evidence.found["sha256"]
     assert [Path(path).name for path in files] == ["positions.json", "closed_positions.json", "activity.json"]
-    assert all(Path(path).is_relative_to(case.folder / "evidence") for path in files)
+    assert all((case.folder / path).is_relative_to(case.folder / "evidence") for path in files)
+    assert all(sha256_of(case.folder / path) == sha for path, sha in files.items())
 
 
 def test_a_subject_that_differs_is_red_and_the_sentence_says_where(case: Case, httpserver: HTTPServer) -> None:

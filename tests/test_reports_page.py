@@ -1,7 +1,7 @@
 """The story of a run and its page, from ledgers that are written here.
 
 The gold page tests/gold/report.html is what tests/gold/report.jsonl looks like. After a wanted change, look at the new
-page and renew the gold file: cd tests/gold && python -m reports report.jsonl --out report.html
+page and renew the gold file, in its folder: Path("report.html").write_text(page.render(story.read(Ledger(Path("report.jsonl")))))
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from recovery.errors import UsageError
 from recovery.ledger import Ledger
-from reports import page, story
+from reports import bundle, page, story
 from reports.__main__ import main
 
 GOLD = Path(__file__).parent / "gold"
@@ -71,7 +71,7 @@ def evidence(
 
 def finish(ledger: Ledger, phase: str, verdict: str, *, run: str = RUN, **more: Any) -> None:
     facts = {"required": 1, "missing": [], "rows": 1, "written": 0, "seconds": 2.0, "problems": [], "dry": False}
-    ledger.append("finished", run=run, phase=phase, verdict=verdict, asked=1, report="", **facts | more)
+    ledger.append("finished", run=run, phase=phase, verdict=verdict, asked=1, **facts | {"report": ""} | more)
 
 
 def act(ledger: Ledger, *units: str, run: str = RUN) -> None:
@@ -323,6 +323,9 @@ def test_the_page_is_made_again_from_the_ledger_alone(
     out = tmp_path / "deep" / "page.html"
     assert main([str(ledger.path), RUN[:6], "--out", str(out)]) == 0
     assert out.read_text() == page.render(story.read(ledger))
+    bundle.write_dossier(ledger)
+    assert main([str(ledger.path), RUN[:6], "--out", str(out)]) == 0
+    assert out.read_text() == page.render(story.read(ledger), "../ledger.dossier.html")
     assert main([str(ledger.path), "nosuch"]) == 4
     assert "has no run nosuch" in capsys.readouterr().err
 
@@ -339,7 +342,7 @@ def test_pytest_html_writes_our_page_and_no_traceback_or_environment(tmp_path: P
     (tmp_path / "conftest.py").write_text(
         "from pathlib import Path\nfrom recovery.ledger import Ledger\nfrom reports import page\n"
         "def pytest_configure(config):\n"
-        f"    page.write_through_pytest_html(config, Path('out.html'), Ledger(Path('ledger.jsonl')), '{RUN}')\n"
+        f"    page.write_through_pytest_html(config, Path('out.html'), Ledger(Path('ledger.jsonl')), '{RUN}', Path('d.html'))\n"
     )
     (tmp_path / "test_it.py").write_text("def test_it():\n    hidden = 'hunter2'\n    assert hidden == ''\n")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "test_it.py"]
@@ -350,4 +353,4 @@ def test_pytest_html_writes_our_page_and_no_traceback_or_environment(tmp_path: P
     assert "hunter2" not in html
     assert "Platform" not in html
     outside = [each for each in Resources(html).references if not each.startswith("#")]
-    assert sorted(set(outside)) == ["", "https://pypi.python.org/pypi/pytest-html"]
+    assert sorted(set(outside)) == ["", "d.html", "https://pypi.python.org/pypi/pytest-html"]

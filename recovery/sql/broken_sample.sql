@@ -1,0 +1,7 @@
+-- Some broken rows of the window, whole.
+SELECT ${stored}
+FROM ${table}
+WHERE _partition_id IN {partitions:Array(String)}
+  AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
+  AND ${owned} AND ${broken}
+LIMIT {limit:UInt32}

@@ -227,7 +227,7 @@ def write_incident(
         "branch": services.branch,
         "fixes": services.fixes,
     }
-    service["updater"] |= {"cron": SCENARIO["updater"]}
+    service["updater"] |= {"cron": SCENARIO["updater"], "poll_seconds": 0.5}
     if "crons" in service:
         service["crons"] |= {"url": services.url, "wait_seconds": 120, "poll_seconds": 0.5}
     if "data_api" in service:

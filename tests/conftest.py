@@ -27,6 +27,7 @@ from rehearsal.generate import generate
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
 from rehearsal.writer import Writer
+from tests import forked
 
 PROJECT = Path(__file__).parent.parent
 JANUARY = PROJECT / "incidents" / "2026-01-empty-condition-ids.toml"
@@ -45,6 +46,13 @@ COPIED = (
     "pm_smart_money_cache",
     "pm_data_quality_metrics",
 )
+# What only the project's own tests need: to import it takes most of the time that a run of the checks takes to begin.
+WITHOUT_PLUGINS_OF_TESTS = "-p no:hypothesispytest -p no:pytest_httpserver -p no:anyio"
+# The files that take longest, longest first: workers that begin with them end together.
+LONG = (
+    "test_rehearsal_end_to_end", "test_checks_go_red", "test_rebuild", "test_actions", "test_swap", "test_commands",
+    "test_gate_mutation", "test_kills", "test_ways_back", "test_rehearsal_services", "test_two_runners", "test_phase8",
+)  # fmt: skip
 SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 CLOCK = Clock(SCENARIO["clock"])
 _numbers = itertools.count(1)
@@ -90,27 +98,33 @@ class Case:
 
     def pytest(self, phase: str, *words: str, now: datetime | None = None) -> int:
         """`pytest -m PHASE WORDS` on this case; returns the exit code, keeps the output."""
-        with self.start(phase, *words, now=now) as running:
-            try:
+        if any(name.startswith("PYTHON") for name in self.env):  # which only an interpreter that starts would heed
+            with self.start(phase, *words, now=now) as running:
                 self.output = running.communicate(timeout=120)[0]
-            except subprocess.TimeoutExpired:
-                running.kill()
-                raise
-        return running.returncode
+            return running.returncode
+        said = self.folder / "said.txt"
+        code = forked.run_pytest(self._words(phase, words, now), self._environment(), PROJECT, said, seconds=120)
+        self.output = said.read_text("utf-8", "backslashreplace")
+        return code
 
     def start(self, phase: str, *words: str, now: datetime | None = None) -> subprocess.Popen[str]:
-        """The same, begun and not waited for; what it prints is in its stdout."""
+        """The same as a command of its own, begun and not waited for; what it prints is in its stdout."""
+        command = [sys.executable, "-m", "pytest", *self._words(phase, words, now)]
+        return subprocess.Popen(
+            command, cwd=PROJECT, env=self._environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def _words(self, phase: str, words: tuple[str, ...], now: datetime | None) -> list[str]:
         parsed = Dsn.parse(self.dsn)
-        command = [
-            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", phase, f"--incident={self.incident}",
+        return [
+            "-p", "no:cacheprovider", "-m", phase, f"--incident={self.incident}",
             "--clickhouse", f"clickhouse://{parsed.user}@{parsed.host}:{parsed.port}",
             f"--ledger={self.ledger.path}", "--now", f"{now or self.now:%Y-%m-%dT%H:%M:%SZ}",
             f"--html={self.folder / 'report.html'}", "--self-contained-html", *self.options, *words,
         ]  # fmt: skip
-        env = os.environ | {"CLICKHOUSE_PASSWORD": parsed.password} | self.env
-        return subprocess.Popen(
-            command, cwd=PROJECT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"CLICKHOUSE_PASSWORD": Dsn.parse(self.dsn).password} | self.env
 
     def verdict(self, phase: str) -> str:
         return str([line for line in self.lines("finished") if line["phase"] == phase][-1]["verdict"])
@@ -144,6 +158,23 @@ class Case:
     def clone(self, folder: Path) -> Case:
         """The same state in another database, with a copy of the ledger."""
         return clone(self, folder)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # xdist would begin with the files of the most tests, which are the quickest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first; within a file nothing moves."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _runs_without_plugins_of_tests() -> Iterator[None]:
+    """Whoever starts a pytest, be it a test, a script or the rehearsal, starts it as somebody who only asks checks."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTEST_ADDOPTS", f"{os.environ.get('PYTEST_ADDOPTS', '')} {WITHOUT_PLUGINS_OF_TESTS}".strip())
+        yield
 
 
 @pytest.fixture(scope="session")

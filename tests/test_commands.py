@@ -15,7 +15,7 @@ from tests.conftest import Case
 
 FILLS = "pm_canonical_fills_v4"
 FOREIGN_WRITE = f"""
-    INSERT INTO {FILLS} SELECT * REPLACE(tokens_delta + 1 AS tokens_delta, _version + 1 AS _version)
+    INSERT INTO {FILLS} SELECT * REPLACE(tokens_delta + 1 AS tokens_delta, _version + 60 AS _version)
     FROM (SELECT * FROM {FILLS} FINAL WHERE source = 'clob' AND toDate(event_time) = '2026-01-20' AND condition_id != ''
     ORDER BY fill_id LIMIT 1)"""
 
@@ -36,9 +36,7 @@ def test_the_deduplication_opens_only_on_complete_go_evidence_of_the_state_as_it
         assert not case.lines("started") or case.lines("started")[-1]["action"] != "deduplicate"
 
     refused("preflight has no evidence")
-    assert case.pytest("preflight") == 0
-    assert case.pytest("phase1") == 0
-    assert case.pytest("phase2") == 0
+    assert case.pytest("preflight or phase1 or phase2") == 0
     assert case.verdict("phase2") == "PLAN"
     refused("only showed its plan")
     assert case.pytest("phase3") == 1
@@ -60,8 +58,7 @@ def test_the_deduplication_opens_only_on_complete_go_evidence_of_the_state_as_it
     assert "deduplicate would remove" in case.output
     assert case.fingerprint() == there
 
-    assert case.pytest("phase4", "--execute") == 0, case.output
-    assert case.pytest("phase5") == 0, case.output
+    assert case.pytest("phase4 or phase5", "--execute") == 0, case.output
     assert case.ledger.fault() is None
 
 
@@ -97,9 +94,11 @@ def test_a_buggy_writer_closes_every_gate_from_phase_2_on(backfilled: Case, tmp_
         f"INSERT INTO {FILLS} SELECT * REPLACE('' AS condition_id, toDateTime('2026-02-02 06:00:30') AS event_time, "
         f"concat('x', fill_id) AS fill_id) FROM {FILLS} WHERE source = 'clob' LIMIT 20"
     )
-    for phase in ("phase2", "phase3", "phase4", "phase5"):
-        assert case.pytest(phase) == 1, case.output
-        assert "test_the_writer_stores_right_rows" in case.red()
+    phases = ("phase2", "phase3", "phase4", "phase5")
+    assert case.pytest(" or ".join(phases)) == 1, case.output
+    red = {line["check"] for line in case.lines("evidence") if line["verdict"] == "NO-GO"}
+    assert {f"test_the_writer_stores_right_rows[{phase}]" for phase in phases} <= red
+    assert {case.verdict(phase) for phase in phases} == {"NO-GO"}
     assert case.pytest("phase4", "--execute") == 11
     assert "the writer is still wrong" in " ".join(case.output.split())
 
@@ -117,7 +116,7 @@ def test_workers_side_by_side_give_the_same_verdicts_and_scan_once(backfilled: C
 
     case.command(f"SYSTEM STOP MERGES {FILLS}")
     alone, parts_alone = verdicts_and_reads("-n", "0")
-    together, parts_together = verdicts_and_reads("-n", "4")
+    together, parts_together = verdicts_and_reads("-n", "2")
     assert alone == together
     assert len(alone) > 20
     assert parts_alone == parts_together

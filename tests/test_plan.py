@@ -81,7 +81,10 @@ def test_a_finding_that_is_no_go_is_shown_with_its_sentence_and_ends_with_1(
     assert "phase2, backfill: insert" in out
 
 
-def test_what_no_plan_can_be_made_for_is_said(case: Case, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_no_plan_can_be_made_for_is_said(
+    case: Case, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recovery.backfill.WAIT_FOR_CLOCK_SECONDS", 1)
     case.command(
         f"INSERT INTO {FILLS} SELECT * REPLACE(18446744073709551615 AS _version) FROM {FILLS} "
         "WHERE source = 'clob' AND condition_id != '' LIMIT 1"

@@ -23,6 +23,8 @@ __all__ = ["gates_open"]
 
 POSITIONS, FILLS, ENDED = "pm_trade_fifo_roi_v3", "pm_canonical_fills_v4", "pm_condition_resolutions"
 OLD = f"INSERT INTO {POSITIONS} (tx_hash, wallet, condition_id, tokens, cost_usd, resolved_at)"
+# A month in one unit is quicker; one in several has parts to attach and to merge.
+AT_ONCE, IN_SLICES = {"fills_per_unit": 3_000}, {"fills_per_unit": 1_000}
 # (statement, whether it was executed)
 INTERRUPTED = [
     ("positions_conditions_fill", True),
@@ -53,6 +55,7 @@ def left_over(case: Case) -> Any:
 def stage(broken: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """Positions of before, in the months and outside of them. Clone it, do not change it."""
     case = broken.clone(tmp_path_factory.mktemp("stage"))
+    case.edit(positions=AT_ONCE)
     case.command(f"TRUNCATE TABLE {POSITIONS}")
     for month in ("2025-12-05", "2026-01-20", "2026-02-01"):
         case.command(
@@ -67,13 +70,24 @@ def old(stage: Case, tmp_path: Path) -> Case:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(stage: Case, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the months hold in the end when nothing happens, but for what the clock lets in."""
-    case = stage.clone(tmp_path_factory.mktemp("undisturbed"))
+def stage_rebuilt(stage: Case, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """After phase 6. Clone it, do not change it."""
+    case = stage.clone(tmp_path_factory.mktemp("rebuilt"))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("recovery.gate.reasons_to_refuse", lambda *asked: [])
         finish(case, "phase6")
-    return rows(case)
+    return case
+
+
+@pytest.fixture
+def rebuilt(stage_rebuilt: Case, tmp_path: Path) -> Case:
+    return stage_rebuilt.clone(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(stage_rebuilt: Case) -> Any:
+    """What the months hold in the end when nothing happens, but for what the clock lets in."""
+    return rows(stage_rebuilt)
 
 
 @pytest.mark.usefixtures("gates_open")
@@ -81,6 +95,7 @@ def undisturbed(stage: Case, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_rebuild_that_is_interrupted_goes_on_where_it_was(
     old: Case, undisturbed: Any, statement: str, after: bool
 ) -> None:
+    old.edit(positions=IN_SLICES)
     interrupted(old, "phase6", statement, after=after, error=StatementFailed)
     finish(old, "phase6")
     assert rows(old) == undisturbed
@@ -114,10 +129,11 @@ def test_a_restore_gives_the_months_back_as_they_were(
 
 
 @pytest.mark.usefixtures("gates_open")
-def test_a_restore_that_is_interrupted_is_begun_again(old: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = rows(old)
-    finish(old, "phase6")
-    taken, write, sent = old.lines("snapshot")[-1], Warehouse.write, list[str]()
+def test_a_restore_that_is_interrupted_is_begun_again(
+    stage: Case, rebuilt: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = rows(stage)
+    taken, write, sent = rebuilt.lines("snapshot")[-1], Warehouse.write, list[str]()
 
     def breaking(self: Warehouse, name: str, **given: Any) -> Any:
         answer = write(self, name, **given)
@@ -127,33 +143,34 @@ def test_a_restore_that_is_interrupted_is_begun_again(old: Case, monkeypatch: py
         return answer
 
     monkeypatch.setattr(Warehouse, "write", breaking)
-    with Warehouse(load(old.incident), old.dsn, writable=True) as warehouse:
-        place = Workplace(warehouse.incident, warehouse, old.ledger, "r", lambda: old.now, tell=lambda line: None)
+    with Warehouse(load(rebuilt.incident), rebuilt.dsn, writable=True) as warehouse:
+        place = Workplace(
+            warehouse.incident, warehouse, rebuilt.ledger, "r", lambda: rebuilt.now, tell=lambda line: None
+        )
         with pytest.raises(StatementFailed):
             positions.restore(place, taken)
-        assert rows(old) != before
+        assert rows(rebuilt) != before
         positions.restore(place, taken)
-    assert rows(old) == before
+    assert rows(rebuilt) == before
 
 
 @pytest.mark.usefixtures("gates_open")
 def test_a_restore_takes_no_later_rows_of_others_back_unless_it_is_told_to(
-    old: Case, capsys: pytest.CaptureFixture[str]
+    rebuilt: Case, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    finish(old, "phase6")
-    taken = old.lines("snapshot")[-1]["name"]
-    old.command(f"{OLD} VALUES ('later', 'w', 'later', 1, 1, '2026-01-25 00:00:00')")
-    words = [*options(old), "--restore", taken, "--execute"]
+    taken = rebuilt.lines("snapshot")[-1]["name"]
+    rebuilt.command(f"{OLD} VALUES ('later', 'w', 'later', 1, 1, '2026-01-25 00:00:00')")
+    words = [*options(rebuilt), "--restore", taken, "--execute"]
     assert rollback.main(words) == 11
     assert f"others have written to {POSITIONS} since" in capsys.readouterr().err
-    assert rows(old, "condition_id = 'later'")[0] == 1
+    assert rows(rebuilt, "condition_id = 'later'")[0] == 1
     assert rollback.main([*words, "--take-back-later-writes"]) == 0
-    assert rows(old, "condition_id = 'old'")[0] == 150
+    assert rows(rebuilt, "condition_id = 'old'")[0] == 150
 
 
 @pytest.mark.usefixtures("gates_open")
 def test_no_reader_meets_an_empty_month(old: Case) -> None:
-    old.edit(positions={"fills_per_unit": 300})
+    old.edit(positions=IN_SLICES)
     ended, seen = threading.Event(), list[tuple[int, int]]()
 
     def read() -> None:
@@ -179,6 +196,7 @@ def test_no_reader_meets_an_empty_month(old: Case) -> None:
 
 @pytest.mark.usefixtures("gates_open")
 def test_a_month_that_others_wrote_to_meanwhile_is_not_replaced(old: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    old.edit(positions=IN_SLICES)
     write = Warehouse.write
 
     def beside(self: Warehouse, name: str, **given: Any) -> Any:
@@ -281,14 +299,13 @@ def test_a_restore_of_some_months_leaves_the_others_alone(old: Case, capsys: pyt
 
 
 @pytest.mark.usefixtures("gates_open")
-def test_after_a_restore_that_ended_what_others_write_is_guarded_again(old: Case) -> None:
-    finish(old, "phase6")
-    taken = old.lines("snapshot")[-1]["name"]
-    words = [*options(old), "--restore", taken, "--execute"]
+def test_after_a_restore_that_ended_what_others_write_is_guarded_again(rebuilt: Case) -> None:
+    taken = rebuilt.lines("snapshot")[-1]["name"]
+    words = [*options(rebuilt), "--restore", taken, "--execute"]
     assert rollback.main(words) == 0
-    old.command(f"{OLD} VALUES ('later', 'w', 'later', 1, 1, '2026-01-25 00:00:00')")
+    rebuilt.command(f"{OLD} VALUES ('later', 'w', 'later', 1, 1, '2026-01-25 00:00:00')")
     assert rollback.main(words) == 11
-    assert rows(old, "condition_id = 'later'")[0] == 1
+    assert rows(rebuilt, "condition_id = 'later'")[0] == 1
 
 
 @pytest.mark.usefixtures("gates_open")
@@ -310,16 +327,15 @@ def test_a_rebuild_that_stopped_half_way_is_not_gone_on_with_by_other_rules(old:
 
 
 @pytest.mark.usefixtures("gates_open")
-def test_a_payout_that_was_corrected_after_a_rebuild_is_a_reason_for_another(old: Case) -> None:
-    finish(old, "phase6")
-    finish(old, "phase6")
-    assert len(old.lines("done")) == 1  # nothing to do
-    old.command(
+def test_a_payout_that_was_corrected_after_a_rebuild_is_a_reason_for_another(rebuilt: Case) -> None:
+    finish(rebuilt, "phase6")
+    assert len(rebuilt.lines("done")) == 1  # nothing to do
+    rebuilt.command(
         f"INSERT INTO {ENDED} SELECT * REPLACE(if(payout_numerators = '[1,0]', '[0,1]', '[1,0]') AS payout_numerators) "
         f"FROM (SELECT * FROM {ENDED} FINAL WHERE condition_id IN (SELECT condition_id FROM {POSITIONS}) LIMIT 1)"
     )
-    finish(old, "phase6")
-    assert len(old.lines("done")) == 2
+    finish(rebuilt, "phase6")
+    assert len(rebuilt.lines("done")) == 2
 
 
 @pytest.mark.usefixtures("gates_open")

@@ -270,7 +270,7 @@ def fingerprint(client: Client) -> list[Any]:
 def test_the_same_seed_makes_the_same_rows_and_another_seed_others(tmp_path: Path) -> None:
     prints = []
     for run, seed in enumerate((3, 3, 4)):
-        for client in made(tmp_path / str(run), 2_000, seed):
+        for client in made(tmp_path / str(run), 2_000, seed, history_days=3):
             prints.append(fingerprint(client))
     assert prints[0] == prints[1]
     assert all(first != other for first, other in zip(prints[0], prints[2], strict=True))

@@ -58,7 +58,7 @@ class Production:
 def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with EmbeddedServer(tmp_path_factory.mktemp("services") / "clickhouse") as server:
         client = clickhouse_connect.get_client(dsn=server.dsn)
-        generate(client, rows=2_000, seed=5)
+        generate(client, rows=2_000, seed=5, history_days=3)
         client.close()
         yield server.dsn
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
@@ -21,9 +20,7 @@ from recovery.phases import BY_NAME
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from tests.conftest import Case
-
-_PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["pytest", "recovery.actions", "clickhouse_connect"])
+from tests.forked import PROCESSES
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Job:
 
     def start(self) -> ForkServerProcess:
         """Begin it in a process of its own, forked from one that has imported everything and holds no connection."""
-        process = _PROCESSES.Process(target=_carry_out, args=(self,), daemon=True)
+        process = PROCESSES.Process(target=_carry_out, args=(self,), daemon=True)
         process.start()
         return process
 

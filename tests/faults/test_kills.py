@@ -21,7 +21,10 @@ from tests.faults.conftest import FULL, rounds
 from tests.faults.runner import Job
 from tests.faults.truth import Truth, tables, units_done_twice
 
-SMALL: dict[str, Any] = {"backfill": {"unit_rows": 400, "mode": "full"}, "gates": {"recent_minutes": 600}}
+SMALL: dict[str, Any] = {
+    "backfill": {"unit_rows": rounds(1_000, 400), "mode": "full"},
+    "gates": {"recent_minutes": 600},
+}
 BEFORE, WHOLE = "preflight or phase1", "phase2 or phase3 or phase4 or phase5"
 PHASES_SECONDS = 6.0  # what phases 2 to 5 take when nobody disturbs them
 ACTIONS_SECONDS = 2.5  # and what their two actions take without checks
@@ -48,7 +51,7 @@ def wait_for_a_moment(case: Case, random: Random, is_running: Callable[[], bool]
     steps = steps_of(case) + random.randint(1, 10)
     until = time.monotonic() + PATIENCE_SECONDS
     while is_running() and steps_of(case) < steps and time.monotonic() < until:
-        time.sleep(0.002)
+        time.sleep(0.01)
     time.sleep(random.uniform(0, 0.1))
 
 

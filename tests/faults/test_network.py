@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.faults.truth import Truth, units_done_twice
 ACTION = {"phase2": "backfill", "phase4": "deduplicate"}
 EXECUTED = (Harm.CUT_AFTER, Harm.RESET_AFTER, Harm.TRUNCATED)
 PATIENCE_SECONDS = 120
-SHORT = (Harm.CUT_AFTER, Harm.CUT_BEFORE)
+SHORT = [("phase2", Harm.CUT_AFTER), ("phase4", Harm.CUT_BEFORE), ("phase4", Harm.CUT_AFTER)]
 Stage = Callable[[str, Path], Case]
 
 
@@ -53,8 +54,11 @@ def statements(stages: dict[str, Case], tmp_path_factory: pytest.TempPathFactory
     return passed
 
 
-@pytest.mark.parametrize("harm", list(Harm) if FULL else SHORT, ids=lambda harm: harm.name.lower())
-@pytest.mark.parametrize("phase", ["phase2", "phase4"])
+@pytest.mark.parametrize(
+    ("phase", "harm"),
+    list(itertools.product(ACTION, Harm)) if FULL else SHORT,
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_a_statement_whose_request_is_harmed_is_done_once_and_the_end_is_right(
     stages: dict[str, Case],
     statements: dict[str, list[Request]],

@@ -27,7 +27,7 @@ from tests.faults.truth import faults_of_ledger, tables, units_done_twice
 
 __all__ = ["kept"]
 
-SMALL: dict[str, Any] = {"positions": {"fills_per_unit": 300}, "gates": {"recent_minutes": 600}}
+SMALL: dict[str, Any] = {"positions": {"fills_per_unit": rounds(1_000, 300)}, "gates": {"recent_minutes": 600}}
 SHORT = (Harm.CUT_AFTER, Harm.CUT_BEFORE)
 SECONDS = {"phase6": 2.5, "phase7": 1.2}  # what each action takes when nobody disturbs it
 WAIT_SECONDS = 4  # for a job that was called and perhaps never started
@@ -168,7 +168,9 @@ def test_a_statement_of_the_rebuild_whose_request_is_harmed_is_done_once_and_the
 ) -> None:
     own = [place for place, request in enumerate(statements) if "-rebuild-" in request.query_id]
     wrong = []
-    for victim in own[list(Harm).index(harm) % 4 :: 4] if FULL else own[20::40]:  # each statement by two of the harms
+    for victim in (
+        own[list(Harm).index(harm) % 4 :: 4] if FULL else own[len(own) // 2 :][:1]
+    ):  # each statement by two of the harms
         (folder := tmp_path / str(victim)).mkdir()
         case = broken.clone(folder)
         case.edit(**SMALL)

@@ -83,7 +83,7 @@ def gaps(watch: Watch) -> float:
 def test_every_poll_during_a_swap_sees_each_row_once_and_repaired_ones_stay_repaired(
     broken: Case, tmp_path: Path, figures: Callable[..., None]
 ) -> None:
-    wanted, done, longest = rounds(20, 1_000), 0, 0.0
+    wanted, done, longest = rounds(8, 1_000), 0, 0.0
     while done < wanted:
         folder = tmp_path / str(done)
         folder.mkdir()

@@ -69,7 +69,7 @@ def test_of_two_runners_that_start_together_one_acts_and_the_other_is_refused(
 ) -> None:
     (tmp_path / "case").mkdir()
     case = broken.clone(tmp_path / "case")
-    case.edit(backfill={"unit_rows": 200, "mode": "full"}, gates={"recent_minutes": 600})
+    case.edit(backfill={"unit_rows": rounds(1_000, 200), "mode": "full"}, gates={"recent_minutes": 600})
     truth = Truth.of(case)
     assert case.pytest("preflight or phase1", "--execute") == 0, case.output
     for phase in ACTION:

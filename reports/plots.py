@@ -100,7 +100,8 @@ def rate(name: str, rows: Sequence[int], seconds: Sequence[float]) -> Markup:
 
 def _axes(name: str) -> tuple[Figure, Any]:
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(WIDE, HIGH), layout="constrained")
+        figure = Figure(figsize=(WIDE, HIGH))
+        figure.subplots_adjust(left=0.075, right=0.995, top=0.86, bottom=0.17)
         FigureCanvasSVG(figure)
         return figure, figure.subplots()
 

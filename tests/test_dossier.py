@@ -313,13 +313,13 @@ def test_the_execution_log_has_the_plans_form(ledger: Ledger) -> None:
 def test_a_redacted_copy_names_no_host_no_user_and_no_path_and_has_a_chain_of_its_own(ledger: Ledger) -> None:
     begin(ledger, ["phase3"])
     evidence(
-        ledger, "test_a", found={"host": "db7", "files": {"/home/ann/evidence/a.json": "x"}},
-        notes=["db7: https://ann:pw@api.corp.example/v6?x=1 of ann@ops failed", r"see C:\Users\ann\log.txt or ~/ann/y.log"],
+        ledger, "test_a", found={"host": "warehouse-7", "files": {"/home/ann/evidence/a.json": "x"}},
+        notes=["warehouse-7: https://ann:pw@api.corp.example/v6?x=1 of ann@ops", r"see C:\Users\ann\log.txt or ~/ann/y"],
     )  # fmt: skip
     finish(ledger, "phase3", "GO", report="/home/ann/reports/out/page.html")
     redacted = redaction.redact(ledger.path.read_bytes())
     text = redacted.decode()
-    for name in ("ann", "ops", "db7", "corp", "/home", "Users", "default@"):
+    for name in ("ann", "ops", "warehouse-7", "corp", "/home", "Users", "default@"):
         assert name not in text, name
     assert "user-1@host-" in text
     assert "…/page.html" in text

@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ PIECE = 8  # as many characters of a secret, anywhere, are a leak
 LOUD = ("-vv", "--tb=long", "--showlocals", "-rA", "--full-trace", "--log-cli-level=DEBUG", "--log-file-level=DEBUG")
 
 
+PLANTED = ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD", "SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL")
 thorough = pytest.mark.skipif(not FULL, reason="one of many situations; FAULTS=full tries each")
 
 
@@ -101,7 +103,7 @@ def has(text: str, value: str) -> bool:
 @pytest.fixture
 def guarded(broken: Case, tmp_path: Path, figures: Callable[..., None]) -> Iterator[Guarded]:
     case = broken.clone(tmp_path)
-    known = {name: canary() for name in ("CLICKHOUSE_PASSWORD", "CLICKHOUSE_WRITER_PASSWORD")} | dict(broken.env)
+    known = {name: canary() for name in PLANTED} | dict(broken.env)
     with listening(case.dsn, known["CLICKHOUSE_PASSWORD"], known["CLICKHOUSE_WRITER_PASSWORD"]) as heard:
         yield (held := Guarded(case, heard, known))
     if heard.requests:
@@ -113,6 +115,17 @@ def test_the_search_finds_a_secret_a_piece_of_it_and_a_login(guarded: Guarded) -
     login = base64.b64encode(f"default:{value}".encode()).decode()
     assert guarded.leaks("nothing") == []
     assert all(guarded.leaks(text) for text in (value, value[3:12], f"Basic {login}", login[20:40]))
+
+
+def test_secrets_in_the_data_are_masked_in_answers_samples_and_dossier(guarded: Guarded) -> None:
+    value = guarded.known["CLICKHOUSE_PASSWORD"]
+    guarded.case.command(f"ALTER TABLE pm_canonical_fills_v4 UPDATE tx_hash = 'x{value}' WHERE condition_id = ''")
+    guarded.run("preflight", loud=False)
+    sample = guarded.case.lines("figures")[-1]["sample"]
+    kept = next(guarded.case.folder.glob(f"evidence/*/{sample['query_id']}.parquet"))
+    assert {row["tx_hash"] for row in pq.read_table(kept).to_pylist()} == {"x***"}
+    assert guarded.leaks() == []
+    assert (guarded.case.folder / "ledger.dossier.html").exists()
 
 
 def test_an_action_with_everything_shown_shows_no_secret(guarded: Guarded) -> None:

@@ -57,8 +57,8 @@ def _of_the_table(seen: Warehouse, live: Warehouse) -> dict[str, Any]:
         "table": {
             **_classes(counted),
             "rows in quarantine": quarantined,
-            "broken rows of other sources": counted.count(FOREIGN_BROKEN, of="broken_rows"),
-            "broken rows outside the window": counted.count(OUTSIDE_BROKEN, of="broken_rows"),
+            "broken rows of other sources": counted.count(FOREIGN_BROKEN, of="rows"),
+            "broken rows outside the window": counted.count(OUTSIDE_BROKEN, of="rows"),
         },
         "days": {str(day): _classes(counted, str(day)) for day in seen.incident.days},
         "shadow": "" if table == live.words["table"] else table.replace("`", ""),

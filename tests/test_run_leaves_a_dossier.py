@@ -26,6 +26,10 @@ def test_a_run_leaves_the_figures_of_the_data_and_a_dossier_that_its_page_links_
     day = "2026-01-22"
     assert figures["days"][day]["broken rows"] == case.value(f"{broken} AND toDate(event_time) = '{day}'") > 0
     assert figures["table"]["identities"] == case.value(f"SELECT uniqExact(fill_id) FROM {FILLS} WHERE {WINDOW}")
+    others = (
+        f"SELECT count() FROM {FILLS} WHERE source != 'clob' AND condition_id = '' AND {WINDOW.partition(' AND ')[2]}"
+    )
+    assert figures["table"]["broken rows of other sources"] == case.value(others) > 0
     assert sum(each["rows"] for each in figures["days"].values()) == figures["table"]["rows"]
 
     made = bundle.dossier_beside(case.ledger)

@@ -122,7 +122,7 @@ class Announcer:
         if line["kind"] in ("announced", "incident"):
             return
         try:
-            lines = self.ledger.lines()
+            lines = self.ledger.lines() if line["kind"] != "evidence" else []  # of which there are many
             self._drain()
             if line["kind"] == "run" and not self._began and not self._channel.known:
                 self._began = True

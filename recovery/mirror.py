@@ -16,7 +16,15 @@ from recovery.ledger import Ledger, Line, text_of
 from recovery.statements import MIRROR
 from recovery.warehouse import Warehouse
 
-COLUMNS = ("incident", "seq", "time", "kind", "sha", "line")
+# As ledger_create.sql has them: the driver would ask for the types before each line.
+COLUMNS = {
+    "incident": "String",
+    "seq": "UInt64",
+    "time": "DateTime64(3, 'UTC')",
+    "kind": "LowCardinality(String)",
+    "sha": "FixedString(64)",
+    "line": "String",
+}
 
 
 class Mirror:

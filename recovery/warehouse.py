@@ -104,6 +104,7 @@ class Warehouse:
         self.writable = writable
         self.shared = shared
         self._asked: dict[str, Answer] = {}
+        self._columns: dict[str, tuple[Column, ...]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -190,12 +191,15 @@ class Warehouse:
             started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
         )  # fmt: skip
 
-    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str], *, label: str) -> None:
-        """Insert rows of the suite's own into a table of the incident's database."""
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Mapping[str, str], *, label: str) -> None:
+        """Insert rows of the suite's own into a table of the incident's database; `columns` are names and types."""
         if not self.writable:
             raise UsageError(f"a row of {table} would be written to {self.dsn.shown}; pass --execute to do it.")
         try:
-            self._writer.insert(table, rows, column_names=columns, settings={"log_comment": label, "async_insert": 0})
+            self._writer.insert(
+                table, rows, column_names=list(columns), column_type_names=list(columns.values()),
+                settings={"log_comment": label, "async_insert": 0},
+            )  # fmt: skip
         except ClickHouseError as error:
             raise _explained(error, f"insert into {table}", self.dsn) from None
 
@@ -287,10 +291,15 @@ class Warehouse:
         )
 
     def columns(self, table: str) -> tuple[Column, ...]:
-        """The columns of a table of the incident's database; none where there is no such table."""
+        """The columns of a table of the incident's database, read once; none where there is no such table."""
+        if table in self._columns:
+            return self._columns[table]
         parameters = {"database": self.incident.table.database, "table": table}
         rows = self._query("columns", statements.text("columns"), parameters).rows
-        return tuple(Column(r["name"], r["type"], r["default_kind"], r["default_expression"]) for r in rows)
+        found = tuple(Column(r["name"], r["type"], r["default_kind"], r["default_expression"]) for r in rows)
+        if found:
+            self._columns[table] = found
+        return found
 
     def _check_statement(self, schema: Schema) -> None:
         """The incident's conditions and its SELECT parse, and the SELECT gives the table's columns."""

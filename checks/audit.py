@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from checks import terminal
-from recovery import census, environment, figures, fitting, kept
+from recovery import census, environment, figures, fitting, kept, standing
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
@@ -203,7 +203,7 @@ class Audit:
     def _take_figures(self, phase: str) -> None:
         """What the data is now, to the ledger; where it cannot be told no verdict changes."""
         with suppress(RecoveryError):
-            if found := figures.of(self.warehouse, phase, self.ledger.lines()):
+            if found := self.kept.mask(figures.of(self.warehouse, phase, self.ledger.lines())):
                 sample = self._sample() if found.get("table", {}).get("broken rows") else {}
                 self.ledger.append("figures", run=self.run, phase=phase, now=self.now().isoformat(), **found, **sample)
 
@@ -248,6 +248,8 @@ class Audit:
             self.dossier = f"dossier: {bundle.write_dossier(self.ledger)}"
         except RecoveryError as error:
             self.dossier = f"dossier: not made. {error}"
+        except Exception as error:  # a defect of the page must not take the run's verdict with it
+            self.dossier = f"dossier: not made, {type(error).__name__}: {error}. The ledger has all of it."
         return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
 
     def _mirror(self) -> None:
@@ -306,5 +308,5 @@ class Audit:
         """The last line of the run's output; of a run that was stopped before it asked anything, too."""
         if self._begun or self.code in (2, 3):
             gone = self.code == 0
-            verdicts = {phase: self.verdicts.get(phase, story.UNFINISHED) for phase in self.phases if self._begun}
+            verdicts = {phase: self.verdicts.get(phase, standing.UNFINISHED) for phase in self.phases if self._begun}
             shown.write_line(terminal.verdict(verdicts, self.code), green=gone, red=not gone, bold=True)

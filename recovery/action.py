@@ -285,7 +285,7 @@ def _snapshot_first(place: Workplace, plan: Plan, begun: Line) -> Line | None:
         return None
     if taken := snapshot.proven(lines, base):
         return taken
-    fresh = lines[-1]["seq"] == begun["seq"]
+    fresh = all(line["kind"] == "announced" for line in lines if line["seq"] > begun["seq"])
     try:
         return snapshot.take(place, base if fresh else f"{base}_{uuid.uuid4().hex[:4]}", plan.snapshot, base=base)
     except RecoveryError as error:

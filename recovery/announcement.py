@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recovery import secret
+from recovery import secret, standing
 from recovery.evidence import GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Line
@@ -83,24 +83,18 @@ class Teller:
             reasons = [reason for each in line["problems"] for reason in (each["reasons"] or [each["sentence"]])]
             reasons += self._red.pop(name, []) + [f"{check} was not asked" for check in line["missing"]]
             told.append(self._message("no_go", lines, reasons=_listed(reasons), **facts))
-        run = next((each for each in reversed(lines) if each["kind"] == "run" and each["run"] == line["run"]), None)
-        if run and name == run["phases"][-1] and all(word == GO for word in self._verdicts(lines).values()):
+        if self._is_over(lines) and not self._is_over([each for each in lines if each["seq"] < line["seq"]]):
             learned = [each["text"] for each in lines if each["kind"] == "note" and each["learning"]]
             told += [self._message("learnings", lines, learnings="; ".join(learned))] if learned else []
             told.append(self._message("final", lines, ends=True))
         return told
 
+    def _is_over(self, lines: Sequence[Line]) -> bool:
+        return set(self._verdicts(lines).values()) == {GO}
+
     def _verdicts(self, lines: Sequence[Line]) -> dict[str, str]:
-        """Each phase of the incident with its last verdict; "not asked" before it has one, and after it was taken back."""
-        verdicts = {phase.name: "not asked" for phase in PHASES if phase.checks and phase.applies(self.incident)}
-        for line in lines:
-            if line["kind"] == "finished" and line["phase"] in verdicts:
-                verdicts[line["phase"]] = line["verdict"]
-            elif line["kind"] == "restored":
-                undone = [p.name for p in PHASES if {p.action, p.swapping} & set(line["undoes"])]
-                first = min((list(verdicts).index(name) for name in undone if name in verdicts), default=len(verdicts))
-                verdicts |= dict.fromkeys(list(verdicts)[first:], "taken back")
-        return verdicts
+        """Each phase of the incident with what holds of it now."""
+        return standing.of(lines, [phase.name for phase in PHASES if phase.checks and phase.applies(self.incident)])
 
     def _message(
         self, what: str, lines: Sequence[Line], *, state: bool = False, ends: bool = False, **facts: Any

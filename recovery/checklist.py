@@ -14,15 +14,18 @@ from recovery.workplace import who
 LONGEST = 2_000  # characters of what a person writes
 
 
-def ticks(lines: Sequence[Line]) -> dict[str, Line]:
-    """The items that are ticked now, each with the line that says so."""
+def ticks(incident: Incident, lines: Sequence[Line]) -> dict[str, Line]:
+    """The items that are ticked now, each with the line that says so; a tick counts for the text that it was given for."""
     last = {line["item"]: line for line in lines if line["kind"] == "tick"}
-    return {item: line for item, line in last.items() if not line["undone"]}
+    texts = {name: item.text for name, item in incident.checklist.items()}
+    return {
+        item: line for item, line in last.items() if not line["undone"] and line.get("means") == texts.get(item, "")
+    }
 
 
 def lacking(incident: Incident, phases: Sequence[str], lines: Sequence[Line]) -> list[str]:
     """The items that have to be ticked before the actions of these phases and are not."""
-    held = ticks(lines)
+    held = ticks(incident, lines)
     return [name for name, item in incident.checklist.items() if item.before in phases and name not in held]
 
 
@@ -33,9 +36,10 @@ def tick(incident: Incident, ledger: Ledger, item: str, *, undone: bool, text: s
     if item not in incident.checklist:
         known = ", ".join(incident.checklist) or "none"
         raise UsageError(f"{item!r} is no item of the checklist of {incident.path}; there are: {known}.")
-    if (item in ticks(ledger.lines())) is not undone:
+    if (item in ticks(incident, ledger.lines())) is not undone:
         return None
-    facts = {"item": item, "undone": undone, "text": _written(text, "--text") if text else "", **_person(by)}
+    said = _written(text, "--text") if text else ""
+    facts = {"item": item, "means": incident.checklist[item].text, "undone": undone, "text": said, **_person(by)}
     incident.remembered_in(ledger)
     return ledger.append("tick", **facts)
 

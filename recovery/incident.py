@@ -13,6 +13,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from recovery import secret
 from recovery.errors import IncidentError
 from recovery.ledger import Ledger
 from recovery.sections import (
@@ -120,8 +121,8 @@ class Incident(_File):
         return {
             "digest": self.digest,
             "name": self.path.name,
-            "file": self.path.read_text("utf-8"),
-            "statements": {self.path.with_suffix(".sql").name: self.right_rows},
+            "file": secret.masked(self.path.read_text("utf-8")),
+            "statements": {self.path.with_suffix(".sql").name: secret.masked(self.right_rows)},
         }
 
     def remembered_in(self, ledger: Ledger) -> None:

@@ -19,7 +19,7 @@ of the line before) and `sha` (SHA-256 of the line without it); the rest depends
 - `snapshot`: a copy of partitions was taken; `restoring`, `restored`: the window is brought back from one;
   `dropped`: one was given up
 - `override`: a closed gate was passed by hand: who, why, what was missing
-- `tick`, `note`: what only a person can say: who, item (of the checklist), undone, text; who, text, learning
+- `tick`, `note`: what only a person can say: who, item (of the checklist), means (its text), undone, text; who, text, learning
 - `announced`: a message to the team: run, what, did (posted, pinned, edited, replied, unpinned, sent), channel, ts, error
 - `repaired`: a torn last line was cut off
 
@@ -92,18 +92,22 @@ class Ledger:
 
     def _cut_torn_line(self) -> int:
         """Cut off a last line without an ending, left by a writer that was killed; returns its bytes."""
-        if not self.path.exists():
+        if not self.path.exists() or not (size := self.path.stat().st_size):
             return 0
-        content = self.path.read_bytes()
-        if not content.startswith(b"{") and content:
+        with self.path.open("rb") as file:
+            begins = file.read(1)
+            file.seek(size - 1)
+            whole = file.read(1) == b"\n"
+        if begins != b"{":
             raise LedgerError(
                 f"{self.path} holds something else than a ledger; give another file. Nothing was written."
             )
-        torn = len(content) - (content.rfind(b"\n") + 1)
-        if torn:
-            with self.path.open("r+b") as file:
-                file.truncate(len(content) - torn)
-                os.fsync(file.fileno())
+        if whole:
+            return 0
+        torn = size - (self.path.read_bytes().rfind(b"\n") + 1)
+        with self.path.open("r+b") as file:
+            file.truncate(size - torn)
+            os.fsync(file.fileno())
         return torn
 
     def _last_line(self) -> Line | None:

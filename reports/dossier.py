@@ -11,17 +11,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from recovery import standing
 from recovery.errors import GateClosed, UsageError
 from recovery.evidence import GO
 from recovery.ledger import Line
-from recovery.phases import PHASES, Phase
+from recovery.phases import PHASES
 from reports import story, timeline
 from reports.story import UNFINISHED, ActionOutcome, CheckOutcome, Override, PhaseOutcome, Run, moment
 from reports.timeline import person
 
 RECOVERED, NOT_RECOVERED, UNDER_WAY, TAMPERED = "RECOVERED", "NOT RECOVERED", "UNDER WAY", "NOT PROVED"
-NOT_ASKED, TAKEN_BACK, OUT_OF_DATE, PLAN = "NOT ASKED", "TAKEN BACK", "OUT OF DATE", "PLAN"
-OPEN = (NOT_ASKED, PLAN)  # a phase that still is to come
 CRITERION = "test_criterion_"
 COMPARED_WITH_THE_WORLD = "test_a_subject_agrees_with_the_data_api"
 BACKFILLS = ("backfill", "build")
@@ -177,6 +176,7 @@ class Dossier:
     notes: tuple[Note, ...]
     events: tuple[timeline.Event, ...]
     announced: tuple[Line, ...]
+    changed: int
     lines: int
     head: str
     began: datetime
@@ -191,15 +191,25 @@ class Dossier:
 
     @property
     def stands_at(self) -> PhaseStory | None:
-        """The first phase that is not GO now; None where all are."""
-        return next((phase for phase in self.phases if phase.state != GO), None)
+        """The phase that the recovery stands at: the first that went wrong or is so no longer, else the first to come; None where
+        all are GO."""
+        wrong = [phase for phase in self.phases if phase.state not in (GO, *standing.TO_COME)]
+        return next((phase for phase in (*wrong, *self.phases) if phase.state != GO), None)
 
     @property
     def verdict(self) -> str:
         if self.fault:
             return TAMPERED
         at = self.stands_at
-        return RECOVERED if at is None else UNDER_WAY if at.state in OPEN else NOT_RECOVERED
+        if at is None:  # without the incident file nobody knows which phases there are
+            return RECOVERED if self.facts else UNDER_WAY
+        return UNDER_WAY if at.state in standing.TO_COME else NOT_RECOVERED
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the table was changed since it was looked at last, or may have been."""
+        seen = [state.seq for state in self.figures if state.table and not state.shadow]
+        return bool(seen) and seen[-1] < self.changed
 
     @property
     def before(self) -> State | None:
@@ -261,7 +271,8 @@ def of(lines: Sequence[Line], fault: str = "") -> Dossier:
             own[line["run"]].append(line)
     acting = [line for line in lines if line["kind"] in story.TELL_OF_ACTIONS]
     runs = tuple(story.of(line, own[line["run"]], acting, ledger="", fault=fault) for line in begun)
-    read = next((line for line in reversed(lines) if line["kind"] == "incident"), None)
+    digest = begun[-1]["digest"]
+    read = next((line for line in reversed(lines) if line["kind"] == "incident" and line["digest"] == digest), None)
     facts = _facts(read)
     return Dossier(
         incident=begun[-1]["incident"],
@@ -288,6 +299,7 @@ def of(lines: Sequence[Line], fault: str = "") -> Dossier:
         ),
         events=timeline.of(lines),
         announced=tuple(line for line in lines if line["kind"] == "announced"),
+        changed=max((line["seq"] for line in standing.changes_of(lines) if _concerns_the_table(line)), default=-1),
         lines=len(lines),
         head=lines[-1]["sha"],
         began=moment(lines[0]),
@@ -316,8 +328,7 @@ def _phases(runs: Sequence[Run], lines: Sequence[Line], facts: Mapping[str, Any]
         if asked[phase.name] or (phase.checks and facts and (not phase.section or phase.section in facts))
     ]  # fmt: skip
     minutes = facts.get("plan", {}).get("minutes", {})
-    changes = [line for line in lines if line["kind"] == "restored" or (line["kind"] == "done" and _changed(line))]
-    ends = {(line["run"], line["phase"]): line["seq"] for line in lines if line["kind"] == "finished"}
+    states = standing.of(lines, [phase.name for phase in there])
     stories, planned = [], None
     for phase in there:
         attempts = tuple(_attempt(run, outcome) for run, outcome in asked[phase.name])
@@ -326,37 +337,23 @@ def _phases(runs: Sequence[Run], lines: Sequence[Line], facts: Mapping[str, Any]
             starts = planned[1] if planned else attempts[0].began
             planned = (starts, starts + timedelta(minutes=took[1]))
         last = asked[phase.name][-1] if asked[phase.name] else None
-        state = NOT_ASKED
-        if last:
-            state = _now(phase, last[1].verdict, ends.get((last[0].id, phase.name), len(lines)), changes)
         stories.append(
             PhaseStory(
-                phase.name, phase.title, state, attempts, last[1] if last else None, took, planned if took else None
+                phase.name,
+                phase.title,
+                states[phase.name],
+                attempts,
+                last[1] if last else None,
+                took,
+                planned if took else None,
             )
         )
     return tuple(stories)
 
 
-def _changed(done: Line) -> bool:
-    """Whether an action left the window or the positions other than it found them."""
-    return bool(done["before"] != done["after"] or done.get("positions_before", "") != done.get("positions_after", ""))
-
-
-def _now(phase: Phase, verdict: str, since: int, changes: Sequence[Line]) -> str:
-    """What holds of a phase that ended so in line `since`: a GO ends where its action is taken back or the data changes later."""
-    order = [each.name for each in PHASES]
-    by_action = {action: each.name for each in PHASES for action in (each.action, each.swapping) if action}
-    if verdict != GO:
-        return verdict
-    for line in changes:
-        if line["seq"] < since:
-            continue
-        acted = line["undoes"] if line["kind"] == "restored" else [line["action"]]
-        if line["kind"] == "restored" and {phase.action, phase.swapping} & set(acted):
-            return TAKEN_BACK
-        if any(order.index(by_action[action]) < order.index(phase.name) for action in acted if action in by_action):
-            return OUT_OF_DATE
-    return verdict
+def _concerns_the_table(change: Line) -> bool:
+    """Whether a change was one of the table, and not of the positions alone."""
+    return change["kind"] != "done" or change["before"] != change["after"]
 
 
 def _attempt(run: Run, outcome: PhaseOutcome) -> Attempt:
@@ -435,7 +432,7 @@ def _checklist(facts: Mapping[str, Any], lines: Sequence[Line]) -> tuple[Item, .
     items = []
     for name, item in facts.get("checklist", {}).items():
         tick = ticks.get(name)
-        held = tick if tick and not tick["undone"] else None
+        held = tick if tick and not tick["undone"] and tick.get("means") == item.get("text") else None
         items.append(
             Item(
                 name, item.get("text", ""), item.get("before", ""), person(held) if held else "",

@@ -15,12 +15,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from recovery import ledger
+from recovery import ledger, standing
 from recovery.errors import UsageError
 from recovery.evidence import GO, NO_GO
+from recovery.standing import STOPPED, UNFINISHED
 from reports import dossier, page, plots
 from reports.dossier import BACKFILLS, NOT_RECOVERED, TAMPERED, Dossier
-from reports.story import STOPPED, UNFINISHED, CheckOutcome, Query
+from reports.story import CheckOutcome, Query
 
 MADE_BY = ("clickhouse-recovery", "jinja2", "matplotlib")  # other versions may make other bytes
 ORDER = (
@@ -72,7 +73,7 @@ def render(text: bytes) -> str:
         plain=plain,
         plots=plots_of(told),
         contents=contents(told),
-        bad=(NO_GO, STOPPED, UNFINISHED, dossier.TAKEN_BACK, dossier.OUT_OF_DATE),
+        bad=(NO_GO, STOPPED, UNFINISHED, standing.TAKEN_BACK, standing.OUT_OF_DATE),
         queries=_queries(told),
         embedded=Markup(base64.b64encode(gzip.compress(text, 9, mtime=0)).decode()),
     )
@@ -93,7 +94,7 @@ def sentence(d: Dossier) -> str:
         return f"The ledger was changed after it was written: {d.fault}. Nothing on this page can be relied on."
     at = d.stands_at
     if at is None:
-        return f"All {len(d.phases)} phases are GO{_broken(d)}. {_open(d)}"
+        return f"All {len(d.phases)} phases {'that were asked ' if not d.facts else ''}are GO{_broken(d)}. {_open(d)}"
     gone = [phase.name for phase in d.phases if phase.state == GO]
     so_far = f"GO so far: {', '.join(gone)}" if gone else "No phase is GO yet"
     if d.verdict == NOT_RECOVERED:
@@ -107,7 +108,8 @@ def _broken(d: Dossier) -> str:
         return ""
     if d.after is None:
         return f"; {d.before.table['broken rows']:,} broken rows in the window"
-    return f"; {d.before.table['broken rows']:,} broken rows before, {d.after.table['broken rows']:,} now"
+    when = "when it was last looked at, before it was changed again" if d.is_stale else "now"
+    return f"; {d.before.table['broken rows']:,} broken rows before, {d.after.table['broken rows']:,} {when}"
 
 
 def _open(d: Dossier) -> str:
@@ -157,6 +159,7 @@ def left(d: Dossier) -> list[str]:
     told += [
         f"The run {run.id[:8]} of {page.utc(run.began)} did not end; it is told up to its last line."
         for run in d.crashed
+        if any(run.id == phase.attempts[-1].run for phase in d.phases if phase.attempts)
     ]
     told += [f"Whether {plain(check)} cannot be told yet: {check.pending}" for check in d.criteria if check.pending]
     told += [f"Not ticked: {item.text}" for item in d.open_items]
@@ -184,8 +187,9 @@ def figures(d: Dossier) -> list[Compared]:
         first, last = (state.positions for state in both)
         dollars = ("cost", "profit")
         rows += [
-            Compared(f"positions: {name}", first[name], None, last.get(name, 0), "$" if name in dollars else "")
+            Compared(f"positions: {name}", first[name], None, last[name], "$" if name in dollars else "")
             for name in _in_order(first)
+            if isinstance(first[name], int | float) and isinstance(last.get(name), int | float)
         ]
     if both := d.of("boards"):
         first, last = (state.boards for state in both)

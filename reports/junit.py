@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from junitparser import Error, Failure, JUnitXml, Properties, Property, Skipped, TestCase, TestSuite
 
-from reports import story
+from recovery.standing import UNFINISHED
 from reports.story import CheckOutcome, PhaseOutcome, Run
 
 
@@ -36,7 +36,7 @@ def _suite(phase: PhaseOutcome, run: Run) -> TestSuite:
     if phase.action and phase.action.state == "planned":
         sentence = f"{phase.action.name} would {phase.action.sentence}; pass --execute to do it"
         suite.add_testcase(_told("action", phase.name, Skipped(_plain(sentence))))
-    if phase.verdict == story.UNFINISHED:
+    if phase.verdict == UNFINISHED:
         suite.add_testcase(_told("end", phase.name, Error("the run was cut off before this phase ended")))
     return suite
 

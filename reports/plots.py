@@ -31,6 +31,10 @@ STYLE: dict[str, Any] = {
     "grid.color": RULE, "grid.linewidth": 0.6, "axes.axisbelow": True, "hatch.linewidth": 0.8, "hatch.color": PAPER,
     "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False, "patch.linewidth": 0.6,
 }  # fmt: skip
+# Whatever matplotlibrc says on a machine, the same bytes are to be made.
+BASE = {
+    name: value for name, value in matplotlib.rcParamsDefault.items() if name not in ("backend", "timezone", "toolbar")
+}
 WIDE, HIGH = 9.2, 2.9  # inches
 
 
@@ -99,7 +103,7 @@ def rate(name: str, rows: Sequence[int], seconds: Sequence[float]) -> Markup:
 
 
 def _axes(name: str) -> tuple[Figure, Any]:
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**BASE, **STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDE, HIGH))
         figure.subplots_adjust(left=0.075, right=0.995, top=0.86, bottom=0.17)
         FigureCanvasSVG(figure)
@@ -109,7 +113,7 @@ def _axes(name: str) -> tuple[Figure, Any]:
 def _svg(figure: Figure, name: str) -> Markup:
     """The figure as one <svg> element without anything that a second drawing would not have, its ids begun with `name`."""
     axes = figure.axes[0]
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with matplotlib.rc_context({**BASE, **STYLE, "svg.hashsalt": name}):
         named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
         if len(named) > 1:
             axes.legend(named.values(), named.keys(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)

@@ -15,8 +15,17 @@ from recovery.errors import UsageError
 from recovery.ledger import START, Line
 
 PERSON = re.compile(r"(?<![\w.+-])([\w.+-]+)@([\w-]+(?:\.[\w-]+)*)")
-ADDRESS = re.compile(r"\b([a-z][a-z0-9+]*)://(?:[^\s/@\"'<>]*@)?(\[[0-9a-fA-F:]+\]|[^\s/:\"'<>?#,;)\]]+)?(:\d+)?")
-PATH = re.compile(r"(?<![\w.:/…-])(?:~|[A-Za-z]:\\|/)(?:[\w.@+~ -]*[\w.@+~-][/\\])+([\w.@+~-]*)")
+ADDRESS = re.compile(
+    r"\b(?!chdb:|file:)([a-z][a-z0-9+]*)://(?:[^\s/@\"'<>]*@)?(\[[0-9a-fA-F:]+\]|[^\s/:\"'<>?#,;)\]]+)?(:\d+)?"
+)
+_ROOT = r"(?:chdb|file):/{2,3}|~/|[A-Za-z]:[\\/]|\\\\|/"
+PATH = re.compile(rf"(?<![\w./…-])(?:{_ROOT})(?:[\w.@+~() -]*[\w.@+~()-][/\\])+([\w.@+~()-]*)")
+# A name with a port or under a well-known end, as it stands in a sentence; a table in its database has neither.
+_END = r"[a-z0-9-]+(?=:\d)|com|net|org|io|app|dev|cloud|local|internal|lan|corp"
+DOTTED = re.compile(rf"(?<![\w.@/-])((?:[a-z0-9-]+\.)+(?:{_END}))\b(?!\.?\w)")
+AS_THEY_ARE = (
+    "v", "seq", "time", "kind", "run", "phase", "phases", "verdict", "state", "action", "mode", "outcome", "check", "attempt",
+)  # fmt: skip
 HOST_KEYS = ("host", "hostname")
 
 
@@ -29,7 +38,7 @@ def redact(content: bytes) -> bytes:
     if not lines:
         raise UsageError("The ledger has no line; there is nothing to redact.")
     names = Names(lines)
-    told = [_rewritten(line, names.redacted) for line in lines]
+    told = [_line(line, names.redacted) for line in lines]
     told.append({**lines[-1], "kind": "redacted", "of": lines[-1]["sha"], "lines": len(lines), "seq": len(lines)})
     told[-1] = {key: told[-1][key] for key in ("v", "seq", "time", "kind", "of", "lines")}
     out, prev = [], START
@@ -48,15 +57,20 @@ class Names:
         self.users: dict[str, str] = {}
         for line in lines:
             _each_text(line, self._meet)
-        known = sorted(filter(None, self.hosts), key=len, reverse=True)
+        short = {host.partition(".")[0]: name for host, name in self.hosts.items() if not host[:1].isdigit()}
+        self._words = {**short, **self.users, **self.hosts}
+        known = sorted((word for word in self._words if len(word) > 1), key=len, reverse=True)
         self._word = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, known))})(?![\w-]|\.\w)") if known else None
 
     def _meet(self, key: str, text: str) -> None:
         if key in HOST_KEYS:
             self._host(text)
-        if key in ("who", "by"):
-            for user, host in PERSON.findall(text):
-                self._user(user), self._host(host)
+        for user, host in PERSON.findall(text) if key == "who" else ():
+            self._user(user), self._host(host)
+        if key == "by":
+            self._user(text)
+        for host in DOTTED.findall(text):
+            self._host(host)
         for _, host, _ in ADDRESS.findall(text):
             self._host(host)
 
@@ -67,22 +81,30 @@ class Names:
         return self.users.setdefault(name, f"user-{len(self.users) + 1}")
 
     def redacted(self, text: str) -> str:
+        text = PATH.sub(r"…/\1", text)
         text = ADDRESS.sub(lambda found: f"{found[1]}://{self._host(found[2] or '')}", text)
         text = PERSON.sub(lambda found: f"{self._user(found[1])}@{self._host(found[2])}", text)
         if self._word:
-            text = self._word.sub(lambda found: self.hosts[found[0]], text)
-        return PATH.sub(r"…/\1", text)
+            text = self._word.sub(lambda found: self._words[found[0]], text)
+        return text
 
 
 def _rewritten(value: Any, change: Callable[[str], str]) -> Any:
-    """The same value with every text in it changed, keys too."""
+    """The same value with every text in it changed, and keys that are paths."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, list):
         return [_rewritten(each, change) for each in value]
     if isinstance(value, dict):
-        return {change(key): _rewritten(each, change) for key, each in value.items()}
+        return {
+            change(key) if "/" in key or "\\" in key else key: _rewritten(each, change) for key, each in value.items()
+        }
     return value
+
+
+def _line(line: Line, change: Callable[[str], str]) -> Line:
+    """A line with its texts changed, but for its own keys and the words that it is read by."""
+    return {key: value if key in AS_THEY_ARE else _rewritten(value, change) for key, value in line.items()}
 
 
 def _each_text(value: Any, see: Callable[[str, str], None], key: str = "") -> None:

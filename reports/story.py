@@ -15,8 +15,7 @@ from recovery.errors import ActionFailed, GateClosed, UsageError
 from recovery.evidence import GO, NO_GO, PENDING, Expectation, judge
 from recovery.ledger import Ledger, Line
 from recovery.phases import BY_NAME, waits
-
-STOPPED, UNFINISHED = "STOPPED", "NOT ENDED"
+from recovery.standing import STOPPED, UNFINISHED
 
 
 @dataclass(frozen=True)
@@ -375,7 +374,10 @@ def _told(plan: Line, phase: str, state: str, lines: Sequence[Line], *, through:
 
     A unit without a line that it went past was done already: the server showed it so.
     """
-    by_unit = [[line for line in lines if line.get("unit") == unit["label"]] for unit in plan["units"]]
+    together: dict[str, list[Line]] = {}
+    for line in lines:
+        together.setdefault(line.get("unit", ""), []).append(line)
+    by_unit = [together.get(unit["label"], []) for unit in plan["units"]]
     reached = len(by_unit) if through else max((number for number, told in enumerate(by_unit) if told), default=0)
     return ActionOutcome(
         name=plan["action"],

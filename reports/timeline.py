@@ -8,7 +8,8 @@ from datetime import datetime
 
 from recovery.evidence import NO_GO
 from recovery.ledger import Line
-from reports.story import STOPPED, moment
+from recovery.standing import STOPPED
+from reports.story import moment
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from recovery import kept
 from recovery import options as given
 from recovery.errors import UsageError
 from reports import bundle, dossier_page, redaction
@@ -26,6 +27,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     ledger = given.ledger(options.ledger)
+    for name in ("out", "log", "zip"):
+        path = getattr(options, name)
+        taken = {ledger.path.resolve(), (ledger.path.parent / kept.FOLDER).resolve()}
+        if path and {path.resolve(), *path.resolve().parents} & taken:
+            raise UsageError(f"--{name}: {path} is the ledger, or lies in its evidence; give another place.")
     text = bundle.content(ledger)
     if options.redact_host:
         if options.zip:

@@ -44,6 +44,8 @@ def _run(options: argparse.Namespace) -> int:
         proof = audit_trail.of_ledger(content, options.file.name, None if options.no_evidence else evidence, head)
     else:
         raise UsageError(f"{options.file} is neither a dossier nor a ledger.")
+    if not evidence.is_dir() and not options.no_evidence:
+        print(f"There is no {kept.FOLDER}/ beside {options.file.name}: the files of its answers were not looked at.")
     for sentence in proof.proved:
         print(sentence)
     for fault in proof.faults[:1]:

@@ -140,6 +140,13 @@ def test_the_gate_of_a_phase_waits_for_its_item_alone(incident: Path) -> None:
     assert len(reasons(incident)) == 1
 
 
+def test_a_tick_holds_for_the_text_that_it_was_given_for(incident: Path) -> None:
+    assert run(incident, "tick", "told") == 0
+    assert reasons(incident) == []
+    written(incident.parent, told={"text": "Everybody was told", "before": "phase2"})
+    assert len(reasons(incident)) == 1
+
+
 def test_a_tick_that_cannot_be_read_keeps_every_gate_closed(incident: Path) -> None:
     Ledger(incident.parent / "ledger.jsonl").append("tick", item="told", who="eve@ops")
     assert run(incident, "checklist") == 4

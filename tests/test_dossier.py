@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
 from bench.dossier import grown
@@ -15,7 +16,7 @@ from recovery.errors import UsageError
 from recovery.ledger import Ledger, fault_of, lines_of
 from reports import bundle, dossier, dossier_page, redaction
 from scripts import report
-from tests.test_reports_page import HOSTILE, RUN, act, begin, evidence, finish, start
+from tests.test_reports_page import HOSTILE, PLAN, RUN, act, begin, evidence, finish, start
 
 SECOND = "5e2d" * 8
 FILE = """
@@ -93,7 +94,9 @@ def recover(ledger: Ledger) -> None:
 
 def test_the_dossier_of_a_recovery_says_in_short_what_was_wrong_what_was_done_and_what_is_left(ledger: Ledger) -> None:
     recover(ledger)
-    ledger.append("tick", run="", who="ann@ops", item="told", undone=False, text="in the channel")
+    ledger.append(
+        "tick", run="", who="ann@ops", item="told", means="The team was told", undone=False, text="in the channel"
+    )
     text = shown(ledger)
     assert told(ledger).verdict == "RECOVERED"
     assert "All 6 phases are GO; 40 broken rows before, 0 now. Still open: 1 item of the checklist." in text
@@ -157,6 +160,123 @@ def test_an_action_of_an_earlier_phase_puts_later_evidence_out_of_date(ledger: L
     ask(ledger, "phase5")
     ledger.append("done", run="x", action="backfill", phase="phase2", rows=6, before="b1", after="b2", snapshot=None)
     assert [phase.state for phase in told(ledger).phases] == ["OUT OF DATE"]
+
+
+CHANGES = {
+    "option 2 carried out": [("started", "clear", "a1"), ("done", "clear", "b9")],
+    "option 2 begun and not ended": [("started", "clear", "a1")],
+    "a backfill begun and not ended": [("started", "backfill", "a1")],
+    "a restore begun and not ended": [("restoring", "", "")],
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES.keys())
+def test_what_changed_the_data_since_or_may_have_is_not_recovered(
+    ledger: Ledger, changes: list[tuple[str, str, str]]
+) -> None:
+    recover(ledger)
+    for kind, action, print_ in changes:
+        facts: dict[str, Any] = {"run": "x", "who": "bob@ops", "now": "2026-02-02T07:00:00+00:00"}
+        if kind == "restoring":
+            facts |= {"snapshot": "fills_before", "kept": "k", "worklist": "w", "before": "a1"}
+        else:
+            facts |= {
+                "action": action,
+                "phase": "option2",
+                "plan": PLAN,
+                "before": "a1",
+                "snapshot": None,
+                "attempt": "z",
+            }
+            facts |= {"rows": 1, "after": print_} if kind == "done" else {}
+        ledger.append(kind, **facts)
+    assert told(ledger).verdict == "NOT RECOVERED"
+    assert "now. " not in dossier_page.sentence(told(ledger))
+    assert "when it was last looked at, before it was changed again" in shown(ledger)
+
+
+@pytest.mark.parametrize("what", ["digest", "installation"])
+def test_a_go_of_another_server_or_other_statements_is_out_of_date(ledger: Ledger, what: str) -> None:
+    read_incident(ledger)
+    ask(ledger, "phase1")
+    begun = {
+        key: value for key, value in ledger.lines()[1].items() if key not in ("v", "seq", "time", "kind", "prev", "sha")
+    }
+    ledger.append("run", **begun | {"run": SECOND, "phases": ["phase2"], what: "another"})
+    assert {phase.name: phase.state for phase in told(ledger).phases}["phase1"] == "OUT OF DATE"
+
+
+def test_a_go_without_the_evidence_that_it_needs_is_no_go(ledger: Ledger) -> None:
+    begin(ledger, ["phase5"])
+    finish(ledger, "phase5", "GO")
+    assert [phase.state for phase in told(ledger).phases] == ["NO-GO"]
+
+
+def test_without_the_incident_file_of_the_last_run_nothing_is_said_to_be_recovered(ledger: Ledger) -> None:
+    ask(ledger, "preflight")
+    assert told(ledger).verdict == "UNDER WAY"
+    ledger.append("incident", digest="other", name="x", file="[table]", statements={})
+    assert told(ledger).verdict == "UNDER WAY"
+
+
+def test_a_red_phase_is_not_hidden_behind_one_that_was_never_asked(ledger: Ledger) -> None:
+    read_incident(ledger)
+    ask(ledger, "phase5", "NO-GO", actual=7)
+    assert told(ledger).verdict == "NOT RECOVERED"
+    assert dossier_page.sentence(told(ledger)).startswith("phase5 is NO-GO")
+
+
+def test_figures_that_are_none_and_boards_without_places_break_no_page(ledger: Ledger) -> None:
+    ask(ledger, "phase8")
+    for _ in range(2):
+        ledger.append(
+            "figures", run=RUN, phase="phase8", now="2026-02-02T06:00:00+00:00", positions={"rows": 0, "cost": None},
+            boards={"b": {"rows": 0, "written": [], "first": [{"total": 1}]}},
+        )  # fmt: skip
+    assert "positions: rows" in shown(ledger)
+
+
+def test_the_dossier_is_never_written_over_the_ledger_or_its_evidence(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask(ledger, "phase3")
+    before = ledger.path.read_bytes()
+    evidence = ledger.path.parent / "evidence" / "x.zip"
+    for option, path in (("--out", ledger.path), ("--log", ledger.path), ("--zip", evidence)):
+        assert report.main([str(ledger.path), option, str(path)]) == 4
+        assert "is the ledger, or lies in its evidence" in capsys.readouterr().err
+    assert ledger.path.read_bytes() == before
+
+
+def test_the_settings_of_matplotlib_on_a_machine_change_nothing(ledger: Ledger) -> None:
+    recover(ledger)
+    page = dossier_page.render(ledger.path.read_bytes())
+    with matplotlib.rc_context({"xtick.labelsize": 14, "font.size": 20}):
+        assert dossier_page.render(ledger.path.read_bytes()) == page
+
+
+NAMED = [
+    "chdb:///home/alice/data/db", "file:///home/alice/x/y", "ledger: /home/alice/a/b.jsonl", "C:/Users/alice/log/x.txt",
+    r"\\\\fs01\\alice\\x", "see app.alice-corp.vercel.app", "db1.alice.example.com:9000 refused", "alice on db1 said so",
+    "/home/alice (old)/a.txt", "alice@db1.prod.example.com",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NAMED)
+def test_a_redacted_copy_keeps_no_name_in_whatever_form_it_stands(ledger: Ledger, text: str) -> None:
+    begin(ledger, ["phase3"])
+    evidence(ledger, "test_a", notes=[text])
+    ledger.append("note", who="alice@db1.prod.example.com", by="Alice Miller", text="by Alice Miller", learning=False)
+    redacted = re.sub(r"[0-9a-f]{64}", "", redaction.redact(ledger.path.read_bytes()).decode())
+    for name in ("alice", "Alice", "db1", "example.com", "fs01", "vercel"):
+        assert name not in redacted, redacted
+
+
+def test_a_host_that_is_called_as_a_key_is_redacts_no_key(ledger: Ledger) -> None:
+    begin(ledger, ["phase3"])
+    evidence(ledger, "test_a", found={"host": "server"}, notes=["server run phase3"])
+    finish(ledger, "phase3", "GO")
+    dossier_page.render(redaction.redact(ledger.path.read_bytes()))
 
 
 def test_a_crashed_run_is_told_up_to_its_last_line_and_said_to_be_unfinished(ledger: Ledger) -> None:

@@ -156,7 +156,7 @@ def test_closed_gates_failures_overrides_restores_and_learnings_are_told(
     ):  # fmt: skip
         assert any(part in text for text in texts), part
     assert not any("not for all" in text for text in texts)
-    assert "phase4 taken back" in slack.done("chat.update")[-1].fields["text"]
+    assert "phase4 STOPPED" in slack.done("chat.update")[-1].fields["text"]
 
 
 def test_text_of_others_is_no_markup_and_is_cut_to_what_slack_takes(
@@ -310,12 +310,26 @@ def test_phases_that_are_asked_again_together_end_the_recovery_once(
     with announce(bot(tmp_path, slack), ledger):
         begin(ledger, NAMES)
         for name in NAMES:
+            evidence(ledger, "test_a", phase=name)
             finish(ledger, name, "GO")
     with announce(bot(tmp_path, slack), ledger):
         begin(ledger, NAMES)
         for name in NAMES:
+            evidence(ledger, "test_a", phase=name)
             finish(ledger, name, "GO")
     assert [len(slack.done(method)) for method in ("pins.add", "pins.remove")] == [2, 2]
+
+
+def test_a_recovery_that_is_no_longer_right_has_no_final(tmp_path: Path, ledger: Ledger, slack: Slack) -> None:
+    with announce(bot(tmp_path, slack), ledger):
+        for name in NAMES[:-1]:
+            phase(ledger, name)
+        ledger.append(
+            "restoring", run="x", snapshot="s", kept="k", worklist="w", before="a", now="2026-02-02T06:00:00+00:00"
+        )
+        phase(ledger, NAMES[-1])
+    assert slack.done("pins.remove") == []
+    assert "phase5 OUT OF DATE" in slack.done("chat.update")[-1].fields["text"]
 
 
 def test_a_recovery_goes_on_with_a_bot_where_a_webhook_began(

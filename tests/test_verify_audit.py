@@ -20,7 +20,7 @@ import tomli_w
 
 from recovery.ledger import START, Ledger, chained, head_of, lines_of, text_of
 from reports import bundle
-from scripts import verify_audit
+from scripts import report, verify_audit
 from tests.conftest import Case
 
 SEED = 5
@@ -256,6 +256,57 @@ def test_a_dossier_of_another_ledger_is_found_by_the_head(copied: Path) -> None:
     bundle.write_dossier(Ledger(copied / "ledger.jsonl"))
     assert asked(path, "--no-evidence")[0] == 0
     assert asked(path, "--no-evidence", "--head", head)[0] == 1
+
+
+def test_a_dossier_whose_ledger_another_zlib_packed_is_as_good(copied: Path) -> None:
+    path = copied / "ledger.dossier.html"
+    packed = b64encode(gzip.compress((copied / "ledger.jsonl").read_bytes(), 1, mtime=0)).decode()
+    page = path.read_text()
+    path.write_text(re.sub(r'(id="ledger">)[^<]*', lambda found: found[1] + packed, page))
+    assert path.read_text() != page
+    assert asked(path)[0] == 0
+
+
+def test_evidence_that_is_not_there_is_said_to_be_unseen(copied: Path) -> None:
+    shutil.rmtree(copied / "evidence")
+    code, said = asked(copied / "ledger.dossier.html")
+    assert (code, "the files of its answers were not looked at" in said) == (0, True)
+    assert asked(copied / "ledger.jsonl")[0] == 1
+
+
+def test_a_line_that_calls_the_ledger_redacted_hides_no_change(copied: Path) -> None:
+    content = (copied / "ledger.jsonl").read_bytes()
+    last = lines_of(content)[-1]
+    evidence_of(copied, "*.json", random.Random(SEED)).write_text("{}")
+    line = {"v": 1, "seq": last["seq"] + 1, "time": last["time"], "kind": "redacted", "of": last["sha"], "lines": 1}
+    written(copied, [*ledger_of(copied), text_of(chained(line, last["sha"])) + "\n"])
+    assert asked(copied / "ledger.jsonl", "--head", last["sha"])[0] == 1
+
+
+def test_a_redacted_dossier_is_proved_by_itself_and_says_what_only_the_ledger_proves(copied: Path) -> None:
+    _, head = head_of((copied / "ledger.jsonl").read_bytes())
+    out = copied / "redacted.html"
+    assert report.main([str(copied / "ledger.jsonl"), "--redact-host", "--out", str(out)]) == 0
+    code, said = asked(out, "--head", head)
+    assert code == 0, said
+    assert "It says that it is a redacted copy of the ledger with this head" in said
+
+
+def test_files_of_a_run_that_was_killed_are_told_and_are_no_tampering(copied: Path) -> None:
+    whole = ledger_of(copied)
+    written(copied, whole[: next(n for n, line in enumerate(whole) if '"kind": "manifest"' in line)])
+    code, said = asked(copied / "ledger.jsonl")
+    assert code == 0, said
+    assert "files are of runs that did not end" in said
+
+
+@pytest.mark.parametrize("line", ['{"kind": "manifest", "run": "x"}', '{"kind": "evidence", "answers": 7}', "{}"])
+def test_a_whole_chain_of_lines_that_tell_nothing_is_not_proved(tmp_path: Path, line: str) -> None:
+    told = {"v": 1, "seq": 0, **json.loads(line)}
+    (tmp_path / "x").write_text(text_of(chained(told, START)) + "\n")
+    (tmp_path / "evidence").mkdir()
+    code, said = asked(tmp_path / "x")
+    assert (code, "does not tell a recovery" in said) == (1, True), said
 
 
 def test_a_page_made_by_other_versions_is_said_to_be_so_and_not_proved(copied: Path) -> None:

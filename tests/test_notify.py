@@ -307,16 +307,12 @@ def test_what_is_told_after_the_message_was_deleted_opens_another_one(
 def test_phases_that_are_asked_again_together_end_the_recovery_once(
     tmp_path: Path, ledger: Ledger, slack: Slack
 ) -> None:
-    with announce(bot(tmp_path, slack), ledger):
-        begin(ledger, NAMES)
-        for name in NAMES:
-            evidence(ledger, "test_a", phase=name)
-            finish(ledger, name, "GO")
-    with announce(bot(tmp_path, slack), ledger):
-        begin(ledger, NAMES)
-        for name in NAMES:
-            evidence(ledger, "test_a", phase=name)
-            finish(ledger, name, "GO")
+    for run in (RUN, "5e2d" * 8):
+        with announce(bot(tmp_path, slack), ledger):
+            begin(ledger, NAMES, run=run)
+            for name in NAMES:
+                evidence(ledger, "test_a", phase=name, run=run)
+                finish(ledger, name, "GO", run=run)
     assert [len(slack.done(method)) for method in ("pins.add", "pins.remove")] == [2, 2]
 
 

@@ -16,10 +16,7 @@ from pathlib import Path
 import pytest
 
 PROCESSES = multiprocessing.get_context("forkserver")
-# Not the plugin and the checks: pytest itself has to import them, to rewrite their assertions.
-PROCESSES.set_forkserver_preload(
-    ["tests.faults.runner", "recovery.agreement", "recovery.notify", "reports.bundle", "rich.console"]
-)
+PROCESSES.set_forkserver_preload(["tests.warm"])
 
 
 def run_pytest(words: Sequence[str], env: Mapping[str, str], folder: Path, output: Path, seconds: float) -> int:

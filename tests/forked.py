@@ -5,6 +5,7 @@ The environment is the command's own but for what an interpreter reads when it s
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -32,6 +33,7 @@ def run_pytest(words: Sequence[str], env: Mapping[str, str], folder: Path, outpu
 
 
 def _pytest(words: list[str], env: dict[str, str], folder: Path, output: Path) -> None:
+    gc.freeze()  # what is inherited is not looked through for garbage again and again
     os.environ.clear()
     os.environ.update(env)
     time.tzset()

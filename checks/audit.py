@@ -57,7 +57,7 @@ class Audit:
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
     announcer: Announcer | None = None
-    unsaid: list[str] = field(default_factory=list)  # of the messages to the team
+    unsaid: list[str] = field(default_factory=list)  # of the messages to the team, and of the evidence
     dsn: str = field(default="", repr=False)
     kept: Kept = field(init=False)
     phases: list[str] = field(default_factory=list)
@@ -68,6 +68,7 @@ class Audit:
     verdicts: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
     code: int = 0
+    lost: str = ""  # why the run could not be ended in the ledger
     dossier: str = ""
     said: Callable[[str], None] = print
     _begun: bool = False
@@ -171,7 +172,6 @@ class Audit:
         asked = [line for line in evidence if not BY_NAME[phase].waits(line)]
         wrong = [line for line in asked if judge(line) or line["outcome"] != "passed"]
         verdict = PLAN if dry and not wrong else GO if roster and roster <= proved and not wrong else NO_GO
-        self.verdicts[phase] = verdict
         written = sum(
             line["rows"] for line in self.ledger.lines()
             if line["kind"] == "done" and line["run"] == self.run and line["phase"] == phase
@@ -187,6 +187,7 @@ class Audit:
             written=written, seconds=round(time.monotonic() - self._clock, 3), report=str(self.report),
             problems=self.told.get(phase, []),
         )  # fmt: skip
+        self.verdicts[phase] = verdict
 
     def kept_record(self, evidence: Evidence) -> dict[str, Any]:
         """The evidence as it travels, its answers kept in files and vouched for by their hashes."""
@@ -221,24 +222,32 @@ class Audit:
 
     def finish(self, exitstatus: int) -> int:
         """End the run in the ledger; returns the exit code, the first that holds of the documented order."""
-        if not self._begun:
-            return exitstatus
+        self.code = exitstatus
+        if self._begun:
+            try:
+                self.code = self._finish(exitstatus)
+            except RecoveryError as error:
+                self.lost, self.code = str(error), error.exit_code
+        return self.code
+
+    def _finish(self, exitstatus: int) -> int:
         for phase in self.phases:
             if phase not in self.verdicts:
                 self._end(phase)
-        with suppress(OSError):
+        try:
             kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
             kept.finish(self.ledger, self.run)
+        except OSError as error:
+            self.unsaid.append(f"The evidence is not whole: {self.kept.folder} cannot be written: {error.strerror}.")
         if self.announcer:
-            self.unsaid = self.announcer.close()
+            self.unsaid += self.announcer.close()
         if self.mode.execute:
             self._mirror()
         try:
             self.dossier = f"dossier: {bundle.write_dossier(self.ledger)}"
         except RecoveryError as error:
             self.dossier = f"dossier: not made. {error}"
-        self.code = self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
-        return self.code
+        return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
 
     def _mirror(self) -> None:
         """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
@@ -270,6 +279,9 @@ class Audit:
         if not self._begun:
             return
         shown.section("recovery")
+        if self.lost:
+            shown.line(self.lost, red=True)
+            return
         for phase in self.phases:
             if plan := self.shown_plans.get(phase):
                 shown.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
@@ -280,7 +292,7 @@ class Audit:
                     shown.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
         lines = self.ledger.lines()
         ends = [line for line in lines if line["kind"] == "finished" and line["run"] == self.run]
-        shown.line(terminal.table(ends, rich=shown.hasmarkup))
+        shown.line(terminal.table(ends, width=terminal.width(shown), colour=shown.hasmarkup))
         for _, sentence in dict.fromkeys(self.problems):
             shown.line(sentence, red=True)
         for sentence in self.unsaid:
@@ -290,7 +302,8 @@ class Audit:
         shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")
 
     def say_verdict(self, shown: pytest.TerminalReporter) -> None:
-        """The last line of the run's output."""
-        if self._begun:
+        """The last line of the run's output; of a run that was stopped before it asked anything, too."""
+        if self._begun or self.code in (2, 3):
             gone = self.code == 0
-            shown.write_line(terminal.verdict(self.verdicts, self.code), green=gone, red=not gone, bold=True)
+            verdicts = {phase: self.verdicts.get(phase, story.UNFINISHED) for phase in self.phases if self._begun}
+            shown.write_line(terminal.verdict(verdicts, self.code), green=gone, red=not gone, bold=True)

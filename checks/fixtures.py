@@ -79,7 +79,8 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
     capture = request.config.pluginmanager.getplugin("capturemanager")
     if audit.mode.execute:
         audit.end_phases_before(phase.name)
-        with capture.global_and_fixture_disabled(), terminal.progress(audit.ledger) as say:
+        reporter = request.config.pluginmanager.getplugin("terminalreporter")
+        with capture.global_and_fixture_disabled(), terminal.progress(audit.ledger, terminal.console(reporter)) as say:
             return action.run(doing, phase, replace(place, tell=say), override=audit.mode.override)
     plan = doing.plan(place)
     if plan.units:

@@ -269,7 +269,13 @@ class _Controller:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call" or not report.passed:
-            self.audit.receive(report)
+            try:
+                self.audit.receive(report)
+            except RecoveryError as error:
+                pytest.exit(str(error), returncode=error.exit_code)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.audit.code = getattr(excinfo.value, "returncode", None) or 2
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from shutil import get_terminal_size
 
+import pytest
 from rich import box
 from rich.console import Console
 from rich.progress import (
@@ -28,18 +30,31 @@ MEANINGS = {
     12: "an action failed or its outcome is unknown", 13: "the server or a service could not be reached",
 }  # fmt: skip
 COLOURS = {"GO": "green", "NO-GO": "bold red"}
+FIGURES = ("asked", "required", "rows", "written")
 PLAIN_WIDTH = 140  # where there is no terminal to ask
 
 
+def is_there(reporter: pytest.TerminalReporter | None) -> bool:
+    """Whether pytest writes to a terminal whose cursor can be moved; a wish for colours, as in CI, makes a pipe none."""
+    return reporter is not None and reporter.isatty and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def console(reporter: pytest.TerminalReporter | None) -> Console | None:
+    """The terminal that pytest writes to, beginning on a new line, with colours where pytest has them; None where there is none."""
+    if reporter is None or not is_there(reporter):
+        return None
+    reporter.ensure_newline()
+    return Console(force_terminal=True, no_color=not reporter.hasmarkup)
+
+
 @contextmanager
-def progress(ledger: Ledger, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+def progress(ledger: Ledger, console: Console | None) -> Iterator[Callable[[str], None]]:
     """Follow an action's units in the ledger with a bar, where there is a terminal; gives what says a sentence meanwhile."""
-    console = console or Console()
-    if not console.is_terminal or console.is_dumb_terminal:
+    if console is None:
         yield print
         return
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]}"),
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]}"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bar:
@@ -57,22 +72,23 @@ class Units:
     def __init__(self, bar: Progress, ledger: Ledger) -> None:
         self.bar, self.ledger = bar, ledger
         self.task: TaskID | None = None
-        self.done: set[str] = set()
-        self.rows = 0
+        self.labels: list[str] = []
+        self.rows, self.seconds = 0, 0.0
 
     def see(self, line: Line) -> None:
-        if line["kind"] not in ("started", "unit") or (line["kind"] == "unit" and "attempt" not in line):
+        if line["kind"] not in ("started", "unit") or "attempt" not in line:
             return
         if self.task is None:
             self._begin(line)
-        if self.task is None or line["kind"] != "unit":
+        if self.task is None or line["kind"] != "unit" or line["unit"] not in self.labels:
             return
-        if line["state"] == "done":
-            self.done.add(line["unit"])
-            self.rows += line["rows"]
-        rows = f"{self.rows:,} rows" if self.rows else ""
+        self._count(line)
+        before = self.labels.index(
+            line["unit"]
+        )  # they are done in order, and what was found done has no line of its own
+        done = before + (line["state"] == "done")
         shown = f"{line['action']}: {line['unit']}"[:60]
-        self.bar.update(self.task, description=shown, completed=len(self.done), rows=rows)
+        self.bar.update(self.task, description=shown, completed=done, rows=self._told())
 
     def _begin(self, line: Line) -> None:
         """The bar of the attempt, with what an earlier run of it has done already."""
@@ -82,28 +98,53 @@ class Units:
         begun = next((each for each in (*own, line) if each["kind"] == "started"), None)
         if begun is None:
             return
-        earlier = [each for each in own if each["kind"] == "unit" and each["state"] == "done"]
-        self.done, self.rows = {each["unit"] for each in earlier}, sum(each["rows"] for each in earlier)
-        self.task = self.bar.add_task(
-            begun["action"], total=len(begun["plan"]["units"]), completed=len(self.done), rows=""
-        )
+        earlier = [each for each in own if each["kind"] == "unit"]
+        for each in earlier:
+            self._count(each)
+        self.labels = [unit["label"] for unit in begun["plan"]["units"]]
+        done = len({each["unit"] for each in earlier if each["state"] == "done"})
+        self.task = self.bar.add_task(begun["action"], total=len(self.labels), completed=done, rows=self._told())
+
+    def _count(self, line: Line) -> None:
+        if line["state"] == "done":
+            self.rows += line["rows"]
+            self.seconds += line["seconds"]
+
+    def _told(self) -> str:
+        rate = f", {self.rows / self.seconds:,.0f} rows/s" if self.rows and self.seconds else ""
+        return f"{self.rows:,} rows{rate}" if self.rows else ""
 
 
-def table(ends: Sequence[Line], *, rich: bool) -> str:
-    """The phases of a run as the ledger's `finished` lines have them, as a table or as aligned lines."""
+def table(ends: Sequence[Line], *, width: int | None, colour: bool = False) -> str:
+    """The phases of a run as the ledger's `finished` lines have them: a table, a sentence each where the terminal is too narrow for
+    it, and aligned lines where there is no terminal, whose `width` is None."""
     made = Table(
         "Phase", "Verdict", _right("Asked"), _right("Required"), _right("Rows read"), _right("Rows written"), _right("Seconds"),
-        box=box.ROUNDED if rich else None, pad_edge=rich,
+        box=box.ROUNDED if width else None, pad_edge=bool(width), header_style="bold" if width else "",
     )  # fmt: skip
     for line in ends:
-        style = COLOURS.get(line["verdict"], "") if rich else ""
+        style = COLOURS.get(line["verdict"], "")
         word = f"[{style}]{line['verdict']}[/]" if style else line["verdict"]
-        figures = (f"{line[name]:,}" for name in ("asked", "required", "rows", "written"))
-        made.add_row(line["phase"], word, *figures, f"{line['seconds']:,.1f}")
+        made.add_row(line["phase"], word, *(f"{line[name]:,}" for name in FIGURES), f"{line['seconds']:,.1f}")
     out = StringIO()
-    width = max(get_terminal_size().columns, 60) if rich else PLAIN_WIDTH
-    Console(file=out, force_terminal=rich, width=width, highlight=False).print(made)
+    shown = Console(file=out, force_terminal=colour, width=PLAIN_WIDTH, highlight=False)
+    if width and shown.measure(made).maximum > width:
+        return "\n".join(map(_sentence, ends))
+    shown.print(made)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def width(reporter: pytest.TerminalReporter) -> int | None:
+    """Columns of the terminal; None where there is none."""
+    return get_terminal_size().columns if is_there(reporter) else None
+
+
+def _sentence(line: Line) -> str:
+    asked, required, rows, written = (f"{line[name]:,}" for name in FIGURES)
+    return (
+        f"{line['phase']} {line['verdict']}: {asked} checks asked, {required} required, {rows} rows read, {written} written, "
+        f"{line['seconds']:,.1f} s"
+    )
 
 
 def verdict(verdicts: dict[str, str], code: int) -> str:
@@ -112,7 +153,7 @@ def verdict(verdicts: dict[str, str], code: int) -> str:
     meaning = MEANINGS.get(code, "see docs/messages.md")
     if code == 0 and "PLAN" in verdicts.values():
         meaning = "a plan was shown and nothing was changed"
-    return f"{told or 'no phase was asked'} (exit {code}: {meaning})"
+    return f"{told or 'nothing was asked'} (exit {code}: {meaning})"
 
 
 def _right(title: str) -> Column:

@@ -19,10 +19,10 @@ def ticks(lines: Sequence[Line]) -> dict[str, Line]:
     return {item: line for item, line in last.items() if not line["undone"]}
 
 
-def lacking(incident: Incident, phase: str, lines: Sequence[Line]) -> list[str]:
-    """The items that have to be ticked before the action of a phase and are not."""
+def lacking(incident: Incident, phases: Sequence[str], lines: Sequence[Line]) -> list[str]:
+    """The items that have to be ticked before the actions of these phases and are not."""
     held = ticks(lines)
-    return [name for name, item in incident.checklist.items() if item.before == phase and name not in held]
+    return [name for name, item in incident.checklist.items() if item.before in phases and name not in held]
 
 
 def tick(incident: Incident, ledger: Ledger, item: str, *, undone: bool, text: str = "", by: str = "") -> Line | None:

@@ -15,15 +15,15 @@ from recovery.statements import Write, quote
 from recovery.workplace import Workplace
 
 PHASE = Phase(
-    "option2", "The window's rows taken out, to be backfilled again", action="clear", after=("preflight", "phase1")
-)
+    "option2", "The window's rows taken out, to be backfilled again", action="clear", after=("preflight", "phase1"),
+    stands_before="phase2",
+)  # fmt: skip
 
 
 class Clear:
     """Readers miss the window's rows until phase 2 has brought them back."""
 
     name = "clear"
-    removes = False
 
     def plan(self, place: Workplace) -> Plan:
         incident, counted = place.incident, census.Census.take(place.warehouse)

@@ -51,7 +51,7 @@ def reasons_to_refuse(phase: Phase, incident: Incident, ledger: Ledger, state: S
         if not BY_NAME[name].applies(incident):
             continue
         reasons += _not_go(BY_NAME[name], phase, incident, lines, state)
-    for item in checklist.lacking(incident, phase.name, lines):
+    for item in checklist.lacking(incident, (phase.name, phase.stands_before), lines):
         said = incident.checklist[item].text
         reasons.append(f"{item} is not ticked ({said}); when it is so, run python -m scripts.ledger tick {item}")
     return reasons

@@ -23,7 +23,8 @@ class Check:
 class Phase:
     """`after` are the phases whose evidence opens the gate of this phase's action; `swapping` is its action where the
     incident file says that the table is repaired in a shadow; `section` is what the incident file has where the phase is
-    asked at all: such a phase looks at the positions, too; `besides` are checks that it asks and does not require."""
+    asked at all: such a phase looks at the positions, too; `besides` are checks that it asks and does not require;
+    `stands_before` is the phase whose action this one's makes necessary, and whose ticks it needs as well."""
 
     name: str
     title: str
@@ -33,6 +34,7 @@ class Phase:
     swapping: str | None = None
     section: str = ""
     besides: tuple[str, ...] = ()
+    stands_before: str = ""
 
     def applies(self, incident: Incident) -> bool:
         """Whether the incident has what the phase is about."""

@@ -20,7 +20,7 @@ import pytest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from recovery.errors import UsageError
+from recovery.errors import RecoveryError, UsageError
 from recovery.evidence import GO, NO_GO, Expectation, shown
 from recovery.ledger import Ledger
 from reports import story
@@ -269,6 +269,9 @@ class RunPage:
             run = story.read(self.ledger, self.run)
         except UsageError:
             prefix.append("<p>No check was asked, so the ledger has nothing of this run.</p>")
+            return
+        except RecoveryError as error:
+            prefix.append(f"<p>{escape(str(error))}</p>")
             return
         self._report.title = headline(run)
         prefix.append(fragment(run, self.dossier))

@@ -35,7 +35,7 @@ def parser(module: str, description: str | None, *, acts: bool) -> argparse.Argu
 def end(parser: argparse.ArgumentParser, argv: list[str] | None, do: Callable[[argparse.Namespace], int]) -> int:
     """Parse and do; the exit code is the one of the error (see docs/messages.md)."""
     try:
-        return do(parser.parse_args(argv))
+        return do(parser.parse_intermixed_args(argv))  # options may stand between words
     except RecoveryError as error:
         print(error, file=sys.stderr)
         return error.exit_code

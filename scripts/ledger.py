@@ -15,6 +15,8 @@ from recovery.statements import MIRROR
 from recovery.workplace import Workplace
 from scripts import command
 
+TAKEN = {"tick": {"word", "text", "undo", "by"}, "note": {"word", "learning", "announce", "by"}}
+
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 when it was done, or file and mirror agree; 1 when they do not; else the one of the error."""
@@ -30,6 +32,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    for name in ("word", "text", "undo", "learning", "announce", "by"):
+        if getattr(options, name) and name not in TAKEN.get(options.do, ()):
+            raise UsageError(
+                f"{options.do}: it takes no {options.word!r}."
+                if name == "word"
+                else f"{options.do}: it takes no --{name}."
+            )
     if options.do in ("status", "fetch"):
         return _compare(options)
     about = incident.load(options.incident)
@@ -81,6 +90,9 @@ def _fetch(place: Workplace, mirror: Mirror) -> int:
     if not lines:
         raise UsageError(f"{MIRROR} has no line of {place.incident.id} on this server; nothing was changed.")
     path = place.ledger.path
+    if not (place.ledger.fault() or mirror.fault()):
+        print(f"{path} has what the server has; nothing was changed.")
+        return 0
     fetched = path.with_name(f"{path.name}.fetched")
     fetched.parent.mkdir(parents=True, exist_ok=True)
     fetched.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", errors="surrogatepass")

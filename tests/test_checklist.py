@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import tomli_w
 
-from recovery import gate
+from recovery import clear, gate
 from recovery.errors import IncidentError
 from recovery.incident import load
 from recovery.ledger import Ledger, Line
-from recovery.phases import BY_NAME
+from recovery.phases import BY_NAME, Phase
 from reports import dossier_page
 from scripts import ledger as command
 from tests.conftest import CONTENT, JANUARY, Case
+from tests.test_gate import NOW
 
 
 @pytest.fixture
@@ -82,6 +83,8 @@ def test_ticking_twice_and_undoing_what_is_not_ticked_write_nothing(
         (["note", "x" * 2001], "at most 2,000 are kept"),
         (["tick", "told", "--text", "!!"], "--text: write it in words"),
         (["note", "fine", "--by", "?"], "--by: write it in words"),
+        (["tick", "told", "--learning"], "tick: it takes no --learning"),
+        (["checklist", "told"], "checklist: it takes no 'told'"),
     ],
 )
 def test_what_says_nothing_is_refused_and_nothing_is_written(
@@ -112,12 +115,12 @@ def test_an_item_that_waits_for_no_phase_is_refused_by_the_incident_file(tmp_pat
         load(written(tmp_path, told={"text": "x", "before": "phase9"}))
 
 
-def reasons(incident: Path, phase: str = "phase2") -> list[str]:
-    from tests.test_gate import NOW
-
+def reasons(incident: Path, phase: str | Phase = "phase2") -> list[str]:
     state = gate.State(NOW, "", "one/two")
     about = load(incident)
-    found = gate.reasons_to_refuse(BY_NAME[phase], about, Ledger(incident.parent / "ledger.jsonl"), state)
+    found = gate.reasons_to_refuse(
+        phase if isinstance(phase, Phase) else BY_NAME[phase], about, Ledger(incident.parent / "ledger.jsonl"), state
+    )
     return [reason for reason in found if "tick" in reason]
 
 
@@ -128,6 +131,7 @@ def test_the_gate_of_a_phase_waits_for_its_item_alone(incident: Path) -> None:
     assert run(incident, "tick", "closed") == 0
     assert len(reasons(incident)) == 1
     assert reasons(incident, "phase4") == []
+    assert len(reasons(incident, clear.PHASE)) == 1  # which phase 2 has to follow
     assert run(incident, "tick", "told") == 0
     assert reasons(incident) == []
     assert run(incident, "tick", "told", "--undo") == 0
@@ -138,6 +142,18 @@ def test_a_tick_that_cannot_be_read_keeps_every_gate_closed(incident: Path) -> N
     Ledger(incident.parent / "ledger.jsonl").append("tick", item="told", who="eve@ops")
     (reason,) = [r for r in reasons(incident) if "(tick)" in r]
     assert "line 1 of the ledger (tick) has no undone that can be read" in reason
+
+
+def test_fetch_keeps_a_tick_that_only_the_file_has(
+    backfilled: Case, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = backfilled.clone(tmp_path)
+    options = ["--incident", str(case.incident), "--ledger", str(case.ledger.path), "--clickhouse", case.dsn]
+    assert command.main([*options, "note", "written while the server was down"]) == 0
+    before = case.ledger.path.read_bytes()
+    assert command.main([*options, "fetch"]) == 0
+    assert "has what the server has; nothing was changed." in capsys.readouterr().out
+    assert case.ledger.path.read_bytes() == before
 
 
 def test_an_action_is_refused_until_its_item_is_ticked_or_somebody_overrides(case: Case) -> None:

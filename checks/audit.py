@@ -144,9 +144,7 @@ class Audit:
         self._begun, self.phases = True, phases
         if self.announcer:
             self.announcer.open()
-        known = [line["digest"] for line in self.ledger.lines() if line["kind"] == "incident"]
-        if self.incident.digest not in known:
-            self.ledger.append("incident", **self.incident.record())
+        self.incident.remembered_in(self.ledger)
         self.ledger.append(
             "run", run=self.run, phases=phases, mode="execute" if self.mode.execute else "ask", now=self.began.isoformat(),
             incident=self.incident.id, digest=self.incident.digest, installation=self.warehouse.installation,
@@ -214,8 +212,8 @@ class Audit:
         limit = self.incident.evidence.samples
         if not limit:
             return {}
-        answer = self.warehouse.ask("broken_sample", **census.parameters(self.warehouse), limit=limit)
-        with suppress(OSError):
+        with suppress(OSError, RecoveryError):
+            answer = self.warehouse.ask("broken_sample", **census.parameters(self.warehouse), limit=limit)
             files = self.kept.keep(answer)
             return {"sample": {"query_id": answer.query_id, "rows": len(answer.rows), "kept": files}}
         return {}
@@ -224,6 +222,7 @@ class Audit:
         """End the run in the ledger; returns the exit code, the first that holds of the documented order."""
         self.code = exitstatus
         if self._begun:
+            self.code = 3  # until its end is told: an error on the way must not pass for GO
             try:
                 self.code = self._finish(exitstatus)
             except RecoveryError as error:
@@ -235,8 +234,10 @@ class Audit:
             if phase not in self.verdicts:
                 self._end(phase)
         try:
-            kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
-            kept.finish(self.ledger, self.run)
+            try:
+                kept.write_whole(self.kept.folder / "junit.xml", junit.of(story.read(self.ledger, self.run)))
+            finally:
+                kept.finish(self.ledger, self.run)
         except OSError as error:
             self.unsaid.append(f"The evidence is not whole: {self.kept.folder} cannot be written: {error.strerror}.")
         if self.announcer:

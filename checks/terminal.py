@@ -40,7 +40,7 @@ def is_there(reporter: pytest.TerminalReporter | None) -> bool:
 
 
 def console(reporter: pytest.TerminalReporter | None) -> Console | None:
-    """The terminal that pytest writes to, beginning on a new line, with colours where pytest has them; None where there is none."""
+    """The terminal that pytest writes to, beginning on a new line, with colours where pytest has them; None without one."""
     if reporter is None or not is_there(reporter):
         return None
     reporter.ensure_newline()
@@ -83,9 +83,7 @@ class Units:
         if self.task is None or line["kind"] != "unit" or line["unit"] not in self.labels:
             return
         self._count(line)
-        before = self.labels.index(
-            line["unit"]
-        )  # they are done in order, and what was found done has no line of its own
+        before = self.labels.index(line["unit"])  # they are done in order; what was found done has no line
         done = before + (line["state"] == "done")
         shown = f"{line['action']}: {line['unit']}"[:60]
         self.bar.update(self.task, description=shown, completed=done, rows=self._told())
@@ -116,8 +114,8 @@ class Units:
 
 
 def table(ends: Sequence[Line], *, width: int | None, colour: bool = False) -> str:
-    """The phases of a run as the ledger's `finished` lines have them: a table, a sentence each where the terminal is too narrow for
-    it, and aligned lines where there is no terminal, whose `width` is None."""
+    """The phases of a run as the ledger's `finished` lines have them: a table, a sentence each where the terminal is too narrow
+    for it, and aligned lines where there is no terminal, whose `width` is None."""
     made = Table(
         "Phase", "Verdict", _right("Asked"), _right("Required"), _right("Rows read"), _right("Rows written"), _right("Seconds"),
         box=box.ROUNDED if width else None, pad_edge=bool(width), header_style="bold" if width else "",

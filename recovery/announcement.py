@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from recovery import secret
 from recovery.evidence import GO, judge
 from recovery.incident import Incident
 from recovery.ledger import Line
@@ -82,7 +83,8 @@ class Teller:
             reasons = [reason for each in line["problems"] for reason in (each["reasons"] or [each["sentence"]])]
             reasons += self._red.pop(name, []) + [f"{check} was not asked" for check in line["missing"]]
             told.append(self._message("no_go", lines, reasons=_listed(reasons), **facts))
-        if line["verdict"] == GO and all(word == GO for word in self._verdicts(lines).values()):
+        run = next((each for each in reversed(lines) if each["kind"] == "run" and each["run"] == line["run"]), None)
+        if run and name == run["phases"][-1] and all(word == GO for word in self._verdicts(lines).values()):
             learned = [each["text"] for each in lines if each["kind"] == "note" and each["learning"]]
             told += [self._message("learnings", lines, learnings="; ".join(learned))] if learned else []
             told.append(self._message("final", lines, ends=True))
@@ -114,7 +116,7 @@ class Teller:
             "head": lines[-1]["sha"] if lines else "none",
             "who": run.get("who", ""),
         }
-        told = {name: _escaped(str(value)) for name, value in (common | facts).items()}
+        told = {name: _escaped(secret.masked(str(value))) for name, value in (common | facts).items()}
         text = self._texts[what].format(**told)
         return Message(what, _cut(text), _cut(self._texts["state"].format(**told)) if state or ends else "", ends)
 

@@ -45,17 +45,17 @@ def of_ledger(content: bytes, name: str, evidence: Path | None, head: str = "") 
         fault = f"{name} has no line"
     if fault:
         return Proof((), (f"{fault}.",))
-    if lines[-1]["kind"] == "redacted":
-        evidence = None
     proved, faults = _by_head(lines, name, head)
     if evidence is not None:
-        wrong = list(_of_evidence(lines, evidence))
+        try:
+            wrong = list(_of_evidence(lines, evidence))
+            files = sum(line["files"] for line in lines if line["kind"] == "manifest")
+            runs = len(_runs(lines))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            return Proof(tuple(proved), (*faults, f"{name} does not tell a recovery of this suite: {error!r}."))
         faults += wrong
         if not wrong:
-            files = sum(line["files"] for line in lines if line["kind"] == "manifest")
-            proved.append(
-                f"The evidence is whole: {files:,} files of {len(_runs(lines)):,} runs are as the ledger says."
-            )
+            proved.append(f"The evidence is whole: {files:,} files of {runs:,} runs are as the ledger says.")
     return Proof(tuple(proved), tuple(faults))
 
 
@@ -91,12 +91,14 @@ def _of_evidence(lines: Sequence[Line], folder: Path) -> Iterator[str]:
                     yield f"{kept.FOLDER}/{name} {fault}; line {number:,} of the ledger vouches for it."
         if line["kind"] == "manifest":
             yield from _of_manifest(line, number, folder, told)
+    ended = {line["run"] for line in lines if line["kind"] == "manifest"}
     for name in dict.fromkeys(Path(name).parts[0] for name in [*sorted(told), *(f"{run}/" for run in _runs(lines))]):
         place = folder / name
         for file in sorted(place.rglob("*")) if place.is_dir() else ():
             within = file.relative_to(folder).as_posix()
-            if file.is_file() and within not in told:
-                yield f"{kept.FOLDER}/{within} was added: no line of the ledger vouches for it."
+            if file.is_file() and within not in told and not file.name.startswith(kept.PART):
+                cut_off = "" if name in ended else ", whose run did not end"
+                yield f"{kept.FOLDER}/{within} was added: no line of the ledger vouches for it{cut_off}."
 
 
 def _vouched(line: Line) -> Iterator[tuple[str, str]]:

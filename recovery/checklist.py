@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from recovery import secret
 from recovery.errors import UsageError
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
@@ -28,18 +29,20 @@ def lacking(incident: Incident, phases: Sequence[str], lines: Sequence[Line]) ->
 def tick(incident: Incident, ledger: Ledger, item: str, *, undone: bool, text: str = "", by: str = "") -> Line | None:
     """Tick an item, or undo that; None where it is so already. Raises UsageError for an item that the incident file lacks, or a
     broken ledger."""
-    _require_whole(ledger)
+    require_whole(ledger)
     if item not in incident.checklist:
         known = ", ".join(incident.checklist) or "none"
         raise UsageError(f"{item!r} is no item of the checklist of {incident.path}; there are: {known}.")
     if (item in ticks(ledger.lines())) is not undone:
         return None
-    return ledger.append("tick", item=item, undone=undone, text=_written(text, "--text") if text else "", **_person(by))
+    facts = {"item": item, "undone": undone, "text": _written(text, "--text") if text else "", **_person(by)}
+    incident.remembered_in(ledger)
+    return ledger.append("tick", **facts)
 
 
 def note(ledger: Ledger, text: str, *, learning: bool, by: str = "") -> Line:
     """Write down what a person says. Raises UsageError where there is nothing to read in it, or the ledger is broken."""
-    _require_whole(ledger)
+    require_whole(ledger)
     return ledger.append("note", text=_written(text, "note"), learning=learning, **_person(by))
 
 
@@ -48,7 +51,7 @@ def _person(by: str) -> dict[str, Any]:
 
 
 def _written(text: str, what: str) -> str:
-    kept = text.strip()
+    kept = secret.masked(text.strip())
     if not any(map(str.isalnum, kept)) or not all(c.isprintable() or c in "\n\t" for c in kept):
         raise UsageError(f"{what}: write it in words.")
     if len(kept) > LONGEST:
@@ -56,6 +59,12 @@ def _written(text: str, what: str) -> str:
     return kept
 
 
-def _require_whole(ledger: Ledger) -> None:
+def require_whole(ledger: Ledger) -> None:
+    """Raises UsageError where what the ledger says of ticks cannot be relied on."""
     if fault := ledger.fault():
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was written.")
+    for line in ledger.lines():
+        if line.get("kind") == "tick" and not (type(line.get("item")) is str and type(line.get("undone")) is bool):
+            raise UsageError(
+                f"Line {line['seq'] + 1} of {ledger.path} is a tick that cannot be read; nothing was written."
+            )

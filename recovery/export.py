@@ -19,17 +19,16 @@ PIECE_BYTES = 2**20
 
 
 def before_removal(place: Workplace, begun: Line) -> None:
-    """Write the rows that an action will remove from the window to a file, unless an earlier run of this attempt did. Raises
-    ActionFailed where that cannot be done; then nothing was removed."""
+    """Write the broken rows of the window, which an action will remove, to a file, unless an earlier run of this attempt did;
+    orphans among them, even where they stay. Raises ActionFailed where that cannot be done; then nothing was removed."""
     attempt = begun["attempt"]
     wanted = place.incident.evidence.export_removed
     if not wanted or any(line["kind"] == "exported" and line["attempt"] == attempt for line in place.ledger.lines()):
         return
     path = kept.folder_of(place.ledger, place.run) / f"removed-{attempt}.parquet"
-    part = path.with_name(f".part-{path.name}")
+    part = path.with_name(f"{kept.PART}{path.name}")
     place.tell(f"{begun['action']}: keeping the rows that it removes in {path}")
-    orphans = place.incident.deduplicate.orphans == "quarantine"
-    parameters = {**census.parameters(place.warehouse), "shares": 1, "orphans": int(orphans)}
+    parameters = census.parameters(place.warehouse)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:

@@ -14,6 +14,7 @@ from typing import Any, Self, get_args
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from recovery.errors import IncidentError
+from recovery.ledger import Ledger
 from recovery.sections import (
     QUOTED,
     Announce,
@@ -81,6 +82,10 @@ class _File(Section):
             raise ValueError("validation: it needs the sections positions and services.data_api")
         if self.validation and not self.window.test_subjects:
             raise ValueError("validation: it needs at least one of window.test_subjects to compare with the data API")
+        later = {"phase6": self.positions, "phase7": self.boards}
+        for name, item in self.checklist.items():
+            if item.before in later and not later[item.before]:
+                raise ValueError(f"checklist.{name}.before = {item.before!r}: the file has no section for that phase")
         used = (self.table.name, self.table.quarantine, self.source.table)
         if self.positions and self.positions.table in used:
             raise ValueError(f"positions.table = {self.positions.table!r}: a table of its own is expected")
@@ -118,6 +123,11 @@ class Incident(_File):
             "file": self.path.read_text("utf-8"),
             "statements": {self.path.with_suffix(".sql").name: self.right_rows},
         }
+
+    def remembered_in(self, ledger: Ledger) -> None:
+        """Write the incident as it was read into a ledger, once per digest."""
+        if not any(line["kind"] == "incident" and line["digest"] == self.digest for line in ledger.lines()):
+            ledger.append("incident", **self.record())
 
     @property
     def swaps(self) -> bool:

@@ -23,6 +23,7 @@ from recovery.warehouse import Answer
 
 FOLDER = "evidence"
 MANIFEST = "manifest.json"
+PART = ".part-"  # how a file begins that is not whole yet
 
 
 def folder_of(ledger: Ledger, run: str) -> Path:
@@ -71,7 +72,7 @@ def file_name(query_id: str) -> str:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file whole or not at all. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".part-", delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=PART, delete=False) as file:
         try:
             file.write(content)
             file.flush()
@@ -107,7 +108,7 @@ def finish(ledger: Ledger, run: str) -> Line | None:
     files: dict[str, dict[str, Any]] = {
         file.relative_to(folder).as_posix(): {"sha256": sha256_of(file), "bytes": file.stat().st_size}
         for file in (sorted(folder.rglob("*")) if folder.is_dir() else ())
-        if file.is_file() and file.name != MANIFEST and not file.name.startswith(".part-")
+        if file.is_file() and file.name != MANIFEST and not file.name.startswith(PART)
     }
     if not files:
         return None

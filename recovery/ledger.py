@@ -20,7 +20,7 @@ of the line before) and `sha` (SHA-256 of the line without it); the rest depends
   `dropped`: one was given up
 - `override`: a closed gate was passed by hand: who, why, what was missing
 - `tick`, `note`: what only a person can say: who, item (of the checklist), undone, text; who, text, learning
-- `announced`: a message to the team: run, what, did (posted, pinned, edited, replied, unpinned), channel, ts, error
+- `announced`: a message to the team: run, what, did (posted, pinned, edited, replied, unpinned, sent), channel, ts, error
 - `repaired`: a torn last line was cut off
 
 It is a file because it must be writable when ClickHouse is down and must not be rewound by a restore.

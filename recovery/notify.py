@@ -7,11 +7,14 @@ goes on.
 
 from __future__ import annotations
 
+import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from slack_sdk import WebClient
@@ -26,11 +29,18 @@ from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
 from recovery.sections import Announce
 
+TOLD = ("run", "evidence", "finished", "failed", "override", "restored", "note")  # kinds of lines that may be told
+NO_MESSAGE = "webhook"  # in the place of a ts, which a webhook does not give
 TOKEN, WEBHOOK = "SLACK_BOT_TOKEN", "SLACK_WEBHOOK_URL"
 HARMLESS = ("already_pinned", "no_pin")
 OF_THE_MESSAGE = ("message_not_found", "cant_update_message", "edit_window_closed")  # it is gone: another one is posted
 OF_THE_CALL = ("msg_too_long", "no_text", "thread_not_found", *HARMLESS, *OF_THE_MESSAGE)  # the next call may go well
 RETRIES = 2  # of a call that Slack asks to make later
+# What can go wrong on the way, beside Slack's own errors: no connection, no answer, none that is HTTP or JSON.
+ON_THE_WAY = (SlackClientError, OSError, ValueError, HTTPException, AttributeError)
+SILENT = logging.getLogger("recovery.slack")  # the client's log would show addresses
+SILENT.addHandler(logging.NullHandler())
+SILENT.propagate = False
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,14 @@ def section_of(incident: Incident) -> Announce:
 
 
 def message_of(lines: Sequence[Line]) -> tuple[str, str]:
-    """Channel and ts of the message that is pinned and edited; empty where there is none, or the recovery it told of is over."""
+    """Channel and ts of the message that opened the recovery; empty where there is none, or the recovery it told of is over."""
     known = ("", "")
     for line in lines:
         if line["kind"] == "announced" and not line["error"]:
-            if line["did"] == "posted":
-                known = line["channel"], line["ts"]
-            elif line["did"] == "unpinned" or line["what"] == "final":
+            if line["what"] == "final" and line["did"] in ("posted", "replied", "unpinned"):
                 known = ("", "")
+            elif line["did"] == "posted":
+                known = line["channel"], line["ts"]
     return known
 
 
@@ -119,7 +129,7 @@ class Announcer:
 
     def _see(self, line: Line) -> None:
         """Nothing that goes wrong here reaches whoever writes the ledger."""
-        if line["kind"] in ("announced", "incident"):
+        if line["kind"] not in TOLD:
             return
         try:
             lines = self.ledger.lines() if line["kind"] != "evidence" else []  # of which there are many
@@ -182,8 +192,28 @@ class Outage(Exception):
     """Slack cannot be reached, or refuses whatever is sent."""
 
 
+class Refused(Outage):
+    """Slack answered, and the next call of this kind would meet the same."""
+
+
 def _channel_of(section: Announce, channel: str, ts: str) -> Bot | Webhook:
-    return Bot(section, channel, ts) if section.slack == "bot" else Webhook(section, ts)
+    if section.slack == "webhook":
+        return Webhook(section, ts)
+    return Bot(section, "", "") if ts == NO_MESSAGE else Bot(section, channel, ts)
+
+
+class Later(RateLimitErrorRetryHandler):
+    """Calls again when Slack asks for it, unless that is later than anybody waits here."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(max_retry_count=RETRIES)
+        self.seconds = seconds
+
+    def _can_retry(self, *, state: Any, request: Any, response: Any = None, error: Any = None) -> bool:
+        if not super()._can_retry(state=state, request=request, response=response, error=error):
+            return False
+        told = next((values for name, values in response.headers.items() if name.lower() == "retry-after"), ["1"])
+        return float(told[0]) <= self.seconds
 
 
 class Bot:
@@ -192,10 +222,10 @@ class Bot:
     def __init__(self, section: Announce, channel: str, ts: str) -> None:
         self.channel, self.ts = channel or section.channel, ts
         token, self._lack = _given(TOKEN)
-        retries = RateLimitErrorRetryHandler(max_retry_count=RETRIES)
         self._client = WebClient(
-            token, base_url=section.url, timeout=max(1, round(section.timeout_seconds)), retry_handlers=[retries]
-        )
+            token, base_url=section.url, timeout=max(1, round(section.timeout_seconds)), logger=SILENT,
+            retry_handlers=[Later(section.timeout_seconds)],
+        )  # fmt: skip
 
     @property
     def known(self) -> bool:
@@ -213,10 +243,14 @@ class Bot:
             yield from self._post(message.what, message.state or message.text)
         under = {"thread_ts": self.ts} if self.known else {}
         answer = self._call("chat_postMessage", channel=self.channel, text=message.text, **under)
+        if answer.get("error") == "thread_not_found":  # somebody deleted the message since
+            yield Outcome(message.what, "replied", self.channel, self.ts, answer["error"])
+            yield from self._post(message.what, message.text)
+            answer = self._call("chat_postMessage", channel=self.channel, text=message.text, thread_ts=self.ts)
         yield Outcome(message.what, "replied", self.channel, str(answer.get("ts", "")), answer.get("error", ""))
         if message.ends:
-            ended = self._call("pins_remove", channel=self.channel, timestamp=self.ts)
-            yield Outcome(message.what, "unpinned", self.channel, self.ts, _unless_harmless(ended))
+            ended = self._pin("pins_remove")
+            yield Outcome(message.what, "unpinned", self.channel, self.ts, ended)
             self.ts = ""
 
     def _post(self, what: str, text: str) -> Iterator[Outcome]:
@@ -226,8 +260,15 @@ class Bot:
             return
         self.channel, self.ts = str(answer["channel"]), str(answer["ts"])
         yield Outcome(what, "posted", self.channel, self.ts)
-        pinned = self._call("pins_add", channel=self.channel, timestamp=self.ts)
-        yield Outcome(what, "pinned", self.channel, self.ts, _unless_harmless(pinned))
+        yield Outcome(what, "pinned", self.channel, self.ts, self._pin("pins_add"))
+
+    def _pin(self, method: str) -> str:
+        """Pin or unpin; returns what went wrong. A bot that may not pin can still tell."""
+        try:
+            code = str(self._call(method, channel=self.channel, timestamp=self.ts).get("error", ""))
+        except Refused as error:
+            return str(error)
+        return "" if code in HARMLESS else code
 
     def _edit(self, message: Message) -> Iterator[Outcome]:
         """The pinned message, or another one where somebody deleted it."""
@@ -246,12 +287,13 @@ class Bot:
             answer: Any = getattr(self._client, method)(**fields)
             return dict(answer.data)
         except SlackApiError as error:
-            code = str(error.response.get("error", "")) if isinstance(error.response.data, dict) else ""
+            told = getattr(error.response, "data", error.response)
+            code = str(told.get("error", "")) if isinstance(told, dict) else ""
             if code in OF_THE_CALL:
                 return {"error": code}
-            status = f"status {error.response.status_code}"
-            raise Outage(f"Slack refused {method.replace('_', '.', 1)}: {secret.masked(code) or status}") from None
-        except (SlackClientError, OSError, ValueError) as error:
+            why = secret.masked(code) or "its answer cannot be read"
+            raise Refused(f"Slack refused {method.replace('_', '.', 1)}: {why}") from None
+        except ON_THE_WAY as error:
             raise Outage(f"Slack cannot be reached: {_reason(error)}") from None
 
 
@@ -261,33 +303,34 @@ class Webhook:
     def __init__(self, section: Announce, ts: str) -> None:
         self.known = bool(ts)
         url, self._lack = _given(WEBHOOK)
-        retries = RateLimitErrorRetryHandler(max_retry_count=RETRIES)
-        self._client = WebhookClient(url, timeout=max(1, round(section.timeout_seconds)), retry_handlers=[retries])
+        self._client = WebhookClient(
+            url,
+            timeout=max(1, round(section.timeout_seconds)),
+            logger=SILENT,
+            retry_handlers=[Later(section.timeout_seconds)],
+        )
 
     def send(self, message: Message) -> Iterator[Outcome]:
         if self._lack:
             raise Outage(self._lack)
         try:
             answer = self._client.send(text=message.text)
-        except (SlackClientError, OSError, ValueError) as error:
+        except ON_THE_WAY as error:
             raise Outage(f"Slack cannot be reached: {_reason(error)}") from None
         if answer.status_code != 200:
             raise Outage(f"Slack refused the message: status {answer.status_code}, {secret.masked(answer.body)[:100]}")
-        yield Outcome(message.what, "posted", "webhook", "webhook")
+        yield Outcome(message.what, "posted", "webhook", NO_MESSAGE)
 
 
 def _given(variable: str) -> tuple[str, str]:
     """A secret of the environment, and why there is none that can be sent."""
+    if len(os.environ.get(variable, "").split()) > 1:
+        return "", f"{variable} holds a space, which no token or address has; set it again"
     try:
         value = secret.given(variable, "token")
     except RecoveryError as error:
         return "", str(error).rstrip(".")
     return value, "" if value else f"{variable} is not set"
-
-
-def _unless_harmless(answer: dict[str, Any]) -> str:
-    code = str(answer.get("error", ""))
-    return "" if code in HARMLESS else code
 
 
 def _reason(error: Exception) -> str:

@@ -202,7 +202,7 @@ class Item(Section):
     """What a person has to have done; `before` names the phase whose action waits for it."""
 
     text: Annotated[str, Field(min_length=1, max_length=300)]
-    before: PhaseName | None = None
+    before: Literal["phase1", "phase2", "phase4", "phase6", "phase7"] | None = None
 
 
 class Announce(Section):

@@ -20,6 +20,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 from filelock import FileLock
+from urllib3.exceptions import HTTPError
 
 from recovery import secret, statements
 from recovery.dsn import Dsn as Dsn
@@ -169,6 +170,10 @@ class Warehouse:
                     yield read
         except ClickHouseError as error:
             raise _explained(error, name, self.dsn) from None
+        except HTTPError as error:  # the driver lets an answer that breaks off through as it is
+            raise ServerUnreachable(
+                f"{self.dsn.shown} broke off the answer to {name}: {type(error).__name__}."
+            ) from None
 
     def write(self, name: str, *, label: str, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:
         """Execute the writing statement `name`; `label` is its query id and log_comment, by which it is found again."""

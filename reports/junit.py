@@ -27,8 +27,12 @@ def _suite(phase: PhaseOutcome, run: Run) -> TestSuite:
         suite.add_testcase(_case(check, phase.name))
     for name in phase.missing:
         suite.add_testcase(_told(name, phase.name, Failure("it was required and not asked")))
-    for problem in phase.problems:
-        suite.add_testcase(_told("problem", phase.name, Error(_plain("; ".join((problem.sentence, *problem.reasons))))))
+    if run.fault:
+        suite.add_testcase(_told("ledger", phase.name, Error(_plain(run.fault))))
+    for number, problem in enumerate(phase.problems, 1):
+        suite.add_testcase(
+            _told(f"problem {number}", phase.name, Error(_plain("; ".join((problem.sentence, *problem.reasons)))))
+        )
     if phase.action and phase.action.state == "planned":
         sentence = f"{phase.action.name} would {phase.action.sentence}; pass --execute to do it"
         suite.add_testcase(_told("action", phase.name, Skipped(_plain(sentence))))

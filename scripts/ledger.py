@@ -61,6 +61,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _show(about: incident.Incident, ledger: Ledger) -> int:
+    checklist.require_whole(ledger)
     held = checklist.ticks(ledger.lines())
     for name, item in about.checklist.items():
         tick = held.get(name)

@@ -67,7 +67,7 @@ def test_problems_are_errors_pending_and_dry_runs_are_skipped(ledger: Ledger) ->
     )  # fmt: skip
     finish(ledger, "phase8", "GO")
     made = parsed(ledger)
-    assert isinstance(made["phase4"]["problem"], Error)
+    assert isinstance(made["phase4"]["problem 1"], Error)
     assert isinstance(made["phase4"]["action"], Skipped)
     assert isinstance(made["phase8"]["test_criterion_monitoring_is_healthy"], Skipped)
 

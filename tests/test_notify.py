@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -255,6 +256,87 @@ def test_a_slack_that_is_not_there_is_an_outage(
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("status", [200, 502])
+def test_an_answer_that_is_not_slacks_is_an_outage(
+    tmp_path: Path, ledger: Ledger, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1234567890")
+    asked: list[str] = []
+
+    def proxy(request: Request) -> Response:
+        asked.append(request.path)
+        return Response("<html>log in first</html>", status=status)
+
+    httpserver.expect_request(re.compile(".*")).respond_with_handler(proxy)
+    with announce(incident_of(tmp_path, slack="bot", url=httpserver.url_for("/"), channel=NAME), ledger):
+        phase(ledger, "preflight")
+    assert len(asked) == 1
+    assert all(error for error in told(ledger, "error"))
+
+
+def test_a_wait_that_is_longer_than_anybody_waits_is_not_waited_for(
+    tmp_path: Path, ledger: Ledger, slack: Slack
+) -> None:
+    slack.faults, slack.retry_after = ["429"], 3600
+    with announce(bot(tmp_path, slack), ledger):
+        phase(ledger, "preflight")
+    assert len(slack.calls) == 1
+    assert "ratelimited" in told(ledger, "error")[0]
+
+
+def test_a_bot_that_may_not_pin_still_tells(tmp_path: Path, ledger: Ledger, slack: Slack) -> None:
+    slack.faults = ["", "missing_scope"]
+    with announce(bot(tmp_path, slack), ledger):
+        phase(ledger, "preflight")
+    assert [error for error in told(ledger, "error") if error] == ["Slack refused pins.add: missing_scope"]
+    assert len(slack.done("chat.update")) == 1
+
+
+def test_what_is_told_after_the_message_was_deleted_opens_another_one(
+    tmp_path: Path, ledger: Ledger, slack: Slack
+) -> None:
+    with announce(bot(tmp_path, slack), ledger):
+        phase(ledger, "preflight")
+    slack.texts.clear()
+    with announce(bot(tmp_path, slack), ledger):
+        ledger.append("override", run=RUN, action="deduplicate", reason="agreed", who="bob@ops", missing=[])
+    assert len(slack.done("pins.add")) == 2
+    assert "by hand: agreed" in slack.done("chat.postMessage")[-1].fields["text"]
+
+
+def test_phases_that_are_asked_again_together_end_the_recovery_once(
+    tmp_path: Path, ledger: Ledger, slack: Slack
+) -> None:
+    with announce(bot(tmp_path, slack), ledger):
+        begin(ledger, NAMES)
+        for name in NAMES:
+            finish(ledger, name, "GO")
+    with announce(bot(tmp_path, slack), ledger):
+        begin(ledger, NAMES)
+        for name in NAMES:
+            finish(ledger, name, "GO")
+    assert [len(slack.done(method)) for method in ("pins.add", "pins.remove")] == [2, 2]
+
+
+def test_a_recovery_goes_on_with_a_bot_where_a_webhook_began(
+    tmp_path: Path, ledger: Ledger, slack: Slack, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    httpserver.expect_request("/hook").respond_with_data("ok")
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", httpserver.url_for("/hook"))
+    with announce(incident_of(tmp_path, slack="webhook"), ledger):
+        phase(ledger, "preflight")
+    with announce(bot(tmp_path, slack), ledger):
+        phase(ledger, "phase1")
+    assert len(slack.done("pins.add")) == 1
+    assert set(told(ledger, "error")) == {""}
+
+
+def test_secrets_in_the_ledger_do_not_reach_slack(tmp_path: Path, ledger: Ledger, slack: Slack) -> None:
+    with announce(bot(tmp_path, slack), ledger):
+        ledger.append("override", run=RUN, action="x", reason=f"see {slack.token}", who="bob@ops", missing=[])
+    assert slack.token not in str([call.fields for call in slack.calls])
+
+
 def test_a_later_run_says_the_whole_state_after_an_outage(tmp_path: Path, ledger: Ledger, slack: Slack) -> None:
     incident = bot(tmp_path, slack)
     with announce(incident, ledger):
@@ -272,7 +354,7 @@ def test_a_later_run_says_the_whole_state_after_an_outage(tmp_path: Path, ledger
 def test_a_token_that_is_not_set_or_cannot_be_one_is_noted(
     tmp_path: Path, ledger: Ledger, slack: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for token, because in (("", "SLACK_BOT_TOKEN is not set"), ("x\ny", "SLACK_BOT_TOKEN holds characters")):
+    for token, because in (("", "SLACK_BOT_TOKEN is not set"), ("x\ny", "SLACK_BOT_TOKEN holds a space")):
         monkeypatch.setenv("SLACK_BOT_TOKEN", token)
         with announce(bot(tmp_path, slack), ledger):
             phase(ledger, "preflight")

@@ -48,17 +48,40 @@ def test_a_resumed_action_goes_on_where_it_was(tmp_path: Path) -> None:
     assert "1,500 rows" in shown(out)
 
 
-@pytest.mark.parametrize(
-    "console", [Console(file=StringIO()), Console(file=StringIO(), force_terminal=True, _environ={"TERM": "dumb"})]
-)
-def test_where_there_is_none_sentences_are_plain_lines(
-    console: Console, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_where_there_is_none_sentences_are_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ledger = Ledger(tmp_path / "ledger.jsonl")
-    with terminal.progress(ledger, console) as say:
+    with terminal.progress(ledger, None) as say:
         say("backfill 1/3: one")
         assert ledger.listeners == []
     assert capsys.readouterr().out == "backfill 1/3: one\n"
+
+
+END = {
+    "phase": "phase3",
+    "verdict": "GO",
+    "asked": 27,
+    "required": 27,
+    "rows": 1_234_567,
+    "written": 0,
+    "seconds": 1.25,
+}
+
+
+def test_a_terminal_that_is_too_narrow_for_the_table_gets_a_sentence() -> None:
+    assert "1,234,567" in terminal.table([END], width=120)
+    assert "\u256d" in terminal.table([END], width=120)
+    assert terminal.table([END], width=40).startswith("phase3 GO: 27 checks asked, 27 required, 1,234,567 rows read")
+    assert terminal.table([END], width=None).splitlines()[1].split()[:5] == ["phase3", "GO", "27", "27", "1,234,567"]
+
+
+def test_a_ledger_that_is_lost_on_the_way_is_no_verdict(backfilled: Case, tmp_path: Path) -> None:
+    case = backfilled.clone(tmp_path)
+    lose = "import pathlib, pytest\n@pytest.hookimpl(trylast=True)\ndef pytest_runtest_logreport(report):\n"
+    lose += f"    pathlib.Path({str(case.ledger.path)!r}).write_text('lost')\n"
+    (case.folder / "losing.py").write_text(lose)
+    case.env = case.env | {"PYTHONPATH": str(case.folder)}
+    assert case.pytest("phase3", "-p", "losing") == 3, case.output
+    assert last_line(case) == "phase3 NOT ENDED (exit 3: internal error)"
 
 
 def test_the_meanings_of_the_exit_codes_are_those_of_the_reference() -> None:

@@ -24,7 +24,7 @@ class Clear:
     """Readers miss the window's rows until phase 2 has brought them back."""
 
     name = "clear"
-    removes = False
+    removes = False  # not for good: each has its right row in the source
 
     def plan(self, place: Workplace) -> Plan:
         incident, counted = place.incident, census.Census.take(place.warehouse)

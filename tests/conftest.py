@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ import clickhouse_connect
 import pytest
 import tomli_w
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from recovery.embedded import EmbeddedServer
 from recovery.ledger import Ledger, Line
@@ -56,6 +57,7 @@ LONG = (
 SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 CLOCK = Clock(SCENARIO["clock"])
 _numbers = itertools.count(1)
+_clones: list[Case] = []
 
 
 def connect(dsn: str, database: str = "default") -> Client:
@@ -239,7 +241,22 @@ def clone(case: Case, folder: Path) -> Case:
         (folder / "ledger.jsonl").write_bytes(case.ledger.path.read_bytes())
     cloned = Case(case.dsn, database, folder, copy, case.env)
     cloned.edit(table={"database": database})
+    _clones.append(cloned)
     return cloned
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Drop the clones that a test made in its own folder: a server with thousands of tables is busy with them, and slow."""
+    yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    for case in [case for case in _clones if folder and case.folder.is_relative_to(folder)]:
+        _clones.remove(case)
+        with suppress(ClickHouseError):  # its server may be gone
+            client = connect(case.dsn)
+            client.command(f"KILL MUTATION WHERE database = '{case.database}'")
+            client.command(f"DROP DATABASE IF EXISTS {case.database}")
+            client.close()
 
 
 def _stage(case: Case, *phases: str) -> Case:

@@ -5,6 +5,7 @@ The environment is the command's own but for what an interpreter reads when it s
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -16,10 +17,7 @@ from pathlib import Path
 import pytest
 
 PROCESSES = multiprocessing.get_context("forkserver")
-# Not the plugin and the checks: pytest itself has to import them, to rewrite their assertions.
-PROCESSES.set_forkserver_preload(
-    ["tests.faults.runner", "recovery.agreement", "recovery.notify", "reports.bundle", "rich.console"]
-)
+PROCESSES.set_forkserver_preload(["tests.warm"])
 
 
 def run_pytest(words: Sequence[str], env: Mapping[str, str], folder: Path, output: Path, seconds: float) -> int:
@@ -35,6 +33,7 @@ def run_pytest(words: Sequence[str], env: Mapping[str, str], folder: Path, outpu
 
 
 def _pytest(words: list[str], env: dict[str, str], folder: Path, output: Path) -> None:
+    gc.freeze()  # what is inherited is not looked through for garbage again and again
     os.environ.clear()
     os.environ.update(env)
     time.tzset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -413,12 +413,9 @@ def _roll_back(case: Case) -> None:
 
 
 @pytest.fixture
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Case]:
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Case:
     base: Case = request.getfixturevalue(request.param)
-    case = base.clone(tmp_path)
-    yield case
-    case.command(f"KILL MUTATION WHERE database = '{case.database}'")
-    case.command(f"DROP DATABASE {case.database}")
+    return base.clone(tmp_path)
 
 
 @pytest.mark.parametrize(

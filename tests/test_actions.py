@@ -132,7 +132,7 @@ def test_a_backfill_that_is_interrupted_goes_on_where_it_was(
 
 
 @pytest.mark.usefixtures("gates_open")
-@pytest.mark.parametrize(("statement", "after"), INTERRUPTED_DEDUPLICATIONS[: rounds(5, 10)])
+@pytest.mark.parametrize(("statement", "after"), INTERRUPTED_DEDUPLICATIONS[: rounds(4, 10)])
 def test_a_deduplication_that_is_interrupted_goes_on_where_it_was(
     backfilled: Case, tmp_path: Path, statement: str, after: bool
 ) -> None:

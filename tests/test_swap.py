@@ -94,7 +94,7 @@ def copies(case: Case, name: str) -> int:
     return int(case.value(f"SELECT count() FROM {FILLS} FINAL WHERE fill_id = '{name}'"))
 
 
-@pytest.mark.parametrize(("phase", "statement", "after"), INTERRUPTED[: rounds(5, len(INTERRUPTED))])
+@pytest.mark.parametrize(("phase", "statement", "after"), INTERRUPTED[: rounds(4, len(INTERRUPTED))])
 @pytest.mark.usefixtures("gates_open")
 def test_a_swap_that_is_interrupted_goes_on_and_loses_nothing(
     request: pytest.FixtureRequest, recovered: Case, phase: str, statement: str, after: bool

@@ -365,17 +365,12 @@ def _attempt(run: Run, outcome: PhaseOutcome) -> Attempt:
     why += [f"{name} was not asked" for name in outcome.missing]
     if outcome.verdict == UNFINISHED:
         why.append("the run was cut off before this phase ended")
-    began = run.began + timedelta(seconds=_before(run, outcome))
-    ended = run.began + timedelta(seconds=outcome.seconds) if outcome.seconds else run.ended
+    before = [phase.ended for phase in run.phases[: run.phases.index(outcome)] if phase.ended]
+    ended = outcome.ended or run.ended
+    began = max([*before, ended - timedelta(seconds=outcome.seconds)]) if outcome.ended else run.began
     return Attempt(
         run.id, run.mode, run.who, began, ended, outcome.verdict, outcome.rows_read, outcome.written, tuple(why)
     )
-
-
-def _before(run: Run, outcome: PhaseOutcome) -> float:
-    """Seconds of the run until the phase before this one ended."""
-    earlier = run.phases[: run.phases.index(outcome)]
-    return max((phase.seconds for phase in earlier), default=0.0)
 
 
 def _state(line: Line) -> State:

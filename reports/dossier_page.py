@@ -165,13 +165,27 @@ def left(d: Dossier) -> list[str]:
     told += [f"Not ticked: {item.text}" for item in d.open_items]
     last = d.after or d.before
     if last:
-        told += [f"{last.table[name]:,} {name}." for name in dossier.REMAINING if last.table.get(name)]
+        told += [
+            f"{last.table[name]:,} {name}{_meaning(d, name)}." for name in dossier.REMAINING if last.table.get(name)
+        ]
     kept = [copy for copy in d.copies if not copy.fate]
     if kept:
         days = d.facts.get("snapshots", {}).get("keep_days")
         due = f", due from {page.utc(max(copy.time for copy in kept) + timedelta(days=days))[:10]} on" if days else ""
         told.append(f"{page.count(len(kept), 'snapshot')} kept on the server to go back to{due}.")
     return told or ["Nothing."]
+
+
+def _meaning(d: Dossier, name: str) -> str:
+    """What somebody who was not there has to know of a figure that remains."""
+    table = d.facts.get("table", {})
+    if name == "rows in quarantine":
+        kept = table.get("quarantine", "")
+        return f" ({kept}): orphans, unmerged copies among them; they come back once the source has their right row"
+    if name == "broken rows of other sources":
+        owned = table.get("owned", "its own")
+        return f", which this recovery does not answer for (only for {owned}); they are left as they are"
+    return ""
 
 
 def figures(d: Dossier) -> list[Compared]:

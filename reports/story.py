@@ -138,6 +138,7 @@ class PhaseOutcome:
     checks: tuple[CheckOutcome, ...]
     problems: tuple[Problem, ...]
     action: ActionOutcome | None
+    ended: datetime | None = None
 
     @property
     def faulty(self) -> tuple[CheckOutcome, ...]:
@@ -248,6 +249,7 @@ def _phases(begun: Line, own: Sequence[Line], lines: Sequence[Line]) -> tuple[Ph
                 checks=here,
                 problems=problems,
                 action=_action(name, own, lines),
+                ended=moment(end) if end else None,
             )
         )
     return tuple(phases)

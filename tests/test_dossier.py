@@ -103,7 +103,7 @@ def test_the_dossier_of_a_recovery_says_in_short_what_was_wrong_what_was_done_an
     assert "40 of 100 rows of the window (40.0 %) were broken (kind = &#39;&#39;), on 2 days from 2026-01-17" in text
     assert "deduplicate (phase4) carried out, 6 rows, by ann@ops: remove 1,200 rows." in text
     assert "Not ticked: The ticket is closed" in text
-    assert "2 rows in quarantine." in text
+    assert "2 rows in quarantine ():" in text
     assert "1 snapshot kept on the server to go back to, due from" in text
     assert "ann@ops ran 6 runs of the suite." in text
     assert "No closed gate was passed by hand" in text
@@ -325,6 +325,18 @@ def test_a_refusal_and_an_override_are_told_with_their_reasons(ledger: Ledger) -
     assert "bob@ops passed the closed gate of deduplicate by hand" in text
     assert "the CTO said so" in text
     assert "phase3 is old" in text
+
+
+def test_phases_of_one_run_follow_each_other_and_end_when_the_ledger_says(ledger: Ledger) -> None:
+    begin(ledger, ["phase3", "phase4"])
+    for name in ("phase3", "phase4"):
+        evidence(ledger, "test_a", phase=name)
+        finish(ledger, name, "GO", seconds=5.0)
+    first, second = told(ledger).phases
+    assert first.ended
+    assert second.began == first.ended <= second.ended
+    assert (first.ended - first.began).total_seconds() == 5.0
+    assert second.ended.isoformat(timespec="milliseconds") == ledger.lines()[-1]["time"]
 
 
 def test_planned_times_add_up_from_the_first_planned_phase(ledger: Ledger) -> None:

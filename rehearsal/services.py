@@ -6,12 +6,11 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +21,7 @@ from clickhouse_connect.driver.client import Client
 from rehearsal.application import Answer, Application, is_job
 from rehearsal.clock import Clock
 from rehearsal.data_api import ENDPOINTS, DataApi
+from rehearsal.loopback import Loopback
 from rehearsal.scenario import SCENARIO, statement
 
 BUILD = timedelta(seconds=1.5)
@@ -80,19 +80,15 @@ class Services:
 
     def __enter__(self) -> Self:
         self._make_application()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._server = Loopback(_handler(self))
+        self.url = self._server.url
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.application.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def deployments(self) -> list[Deployment]:
         """All production deployments, the newest first."""
@@ -154,15 +150,6 @@ def _git(folder: Path, *arguments: str) -> str:
     env = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     command = ["git", "-C", str(folder), *identity, *arguments]
     return subprocess.run(command, env=env, capture_output=True, check=True, text=True).stdout.strip()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of callers who did not wait for their answer; the terminal belongs to the recovery."""
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
 
 
 def _handler(services: Services) -> type[BaseHTTPRequestHandler]:

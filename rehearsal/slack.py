@@ -6,10 +6,12 @@ import json
 import secrets
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs
+
+from rehearsal.loopback import Loopback
 
 CHANNEL, NAME = "C0REHEARSAL", "#rehearsal"  # a message may be posted to the name, all else needs the id
 NEEDED = {
@@ -48,20 +50,15 @@ class Slack:
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/api/"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
+        self._server = Loopback(_handler(self))
+        self.url = f"{self._server.url}/api/"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server.stop()
 
     def done(self, method: str) -> list[Call]:
         """The calls of a method that went well."""
@@ -147,18 +144,15 @@ def _handler(slack: Slack) -> type[BaseHTTPRequestHandler]:
             method = self.path.rpartition("/")[2]
             status, headers, body = slack.answer(method, self.headers["Authorization"] or "", fields)
             sent = json.dumps(body).encode()
-            try:
-                self.send_response(status)
-                for name, value in {
-                    **headers,
-                    "Content-Type": "application/json",
-                    "Content-Length": str(len(sent)),
-                }.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(sent)
-            except ConnectionError:
-                return
+            self.send_response(status)
+            for name, value in {
+                **headers,
+                "Content-Type": "application/json",
+                "Content-Length": str(len(sent)),
+            }.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(sent)
 
         def log_message(self, *_: object) -> None:
             """The terminal belongs to the recovery."""

@@ -31,7 +31,6 @@ from reports import bundle, junit, story
 
 INCOMPLETE, CLOSED = 10, 11
 PRECEDENCE = (3, 12, 13, 11, 1, 10)
-PLAN = "PLAN"  # the verdict of a phase whose action was only shown
 
 
 @dataclass(frozen=True)
@@ -169,7 +168,7 @@ class Audit:
         proved = {line["check"] for line in evidence if line["outcome"] == "passed" and not judge(line)}
         asked = [line for line in evidence if not BY_NAME[phase].waits(line)]
         wrong = [line for line in asked if judge(line) or line["outcome"] != "passed"]
-        verdict = PLAN if dry and not wrong else GO if roster and roster <= proved and not wrong else NO_GO
+        verdict = standing.PLAN if dry and not wrong else GO if roster and roster <= proved and not wrong else NO_GO
         written = sum(
             line["rows"] for line in self.ledger.lines()
             if line["kind"] == "done" and line["run"] == self.run and line["phase"] == phase

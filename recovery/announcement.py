@@ -43,6 +43,7 @@ class Teller:
         self.incident = incident
         self._texts = defaults() | (incident.announce.texts if incident.announce else {})
         self._red: dict[str, list[str]] = {}  # per phase, of this run
+        self._standing: tuple[int, dict[str, str]] = (-1, {})  # of so many lines
 
     def of(self, line: Line, lines: Sequence[Line]) -> list[Message]:
         """The messages that a new line gives rise to; `lines` are all up to it."""
@@ -93,8 +94,11 @@ class Teller:
         return set(self._verdicts(lines).values()) == {GO}
 
     def _verdicts(self, lines: Sequence[Line]) -> dict[str, str]:
-        """Each phase of the incident with what holds of it now."""
-        return standing.of(lines, [phase.name for phase in PHASES if phase.checks and phase.applies(self.incident)])
+        """Each phase of the incident with what holds of it now; told once, however many messages a line gives rise to."""
+        if self._standing[0] != len(lines):
+            names = [phase.name for phase in PHASES if phase.checks and phase.applies(self.incident)]
+            self._standing = len(lines), standing.of(lines, names)
+        return self._standing[1]
 
     def _message(
         self, what: str, lines: Sequence[Line], *, state: bool = False, ends: bool = False, **facts: Any

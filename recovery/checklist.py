@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recovery import secret
@@ -14,10 +14,10 @@ from recovery.workplace import who
 LONGEST = 2_000  # characters of what a person writes
 
 
-def ticks(incident: Incident, lines: Sequence[Line]) -> dict[str, Line]:
-    """The items that are ticked now, each with the line that says so; a tick counts for the text that it was given for."""
+def ticks(texts: Mapping[str, str], lines: Sequence[Line]) -> dict[str, Line]:
+    """The items that are ticked now, each with the line that says so; a tick counts for the text that it was given for, which
+    `texts` has by item."""
     last = {line["item"]: line for line in lines if line["kind"] == "tick"}
-    texts = {name: item.text for name, item in incident.checklist.items()}
     return {
         item: line for item, line in last.items() if not line["undone"] and line.get("means") == texts.get(item, "")
     }
@@ -25,7 +25,7 @@ def ticks(incident: Incident, lines: Sequence[Line]) -> dict[str, Line]:
 
 def lacking(incident: Incident, phases: Sequence[str], lines: Sequence[Line]) -> list[str]:
     """The items that have to be ticked before the actions of these phases and are not."""
-    held = ticks(incident, lines)
+    held = ticks(incident.checklist_texts, lines)
     return [name for name, item in incident.checklist.items() if item.before in phases and name not in held]
 
 
@@ -36,7 +36,7 @@ def tick(incident: Incident, ledger: Ledger, item: str, *, undone: bool, text: s
     if item not in incident.checklist:
         known = ", ".join(incident.checklist) or "none"
         raise UsageError(f"{item!r} is no item of the checklist of {incident.path}; there are: {known}.")
-    if (item in ticks(incident, ledger.lines())) is not undone:
+    if (item in ticks(incident.checklist_texts, ledger.lines())) is not undone:
         return None
     said = _written(text, "--text") if text else ""
     facts = {"item": item, "means": incident.checklist[item].text, "undone": undone, "text": said, **_person(by)}

@@ -116,6 +116,11 @@ class Incident(_File):
             sha.update(f"{len(content)}\n".encode() + content)
         return sha.hexdigest()
 
+    @property
+    def checklist_texts(self) -> dict[str, str]:
+        """What a person has to have done, by item of the checklist."""
+        return {name: item.text for name, item in self.checklist.items()}
+
     def record(self) -> dict[str, Any]:
         """The incident as it was read, for the ledger: its file, and the SELECT beside it."""
         return {

@@ -49,7 +49,7 @@ def of(lines: Sequence[Line], names: Sequence[str]) -> dict[str, str]:
 
 def _verdict(end: Line, evidence: Sequence[Line]) -> str:
     """The recorded verdict, unless the phase stopped, or its evidence does not carry a GO."""
-    if {problem["code"] for problem in end.get("problems", ())} & {GateClosed.exit_code, ActionFailed.exit_code}:
+    if is_stopped(end):
         return STOPPED
     asked = [line for line in evidence if not BY_NAME[end["phase"]].waits(line)]
     if any(judge(line) or line["outcome"] != "passed" for line in asked):
@@ -57,6 +57,11 @@ def _verdict(end: Line, evidence: Sequence[Line]) -> str:
     if end["verdict"] == GO and not len(asked) >= end["required"] > 0:
         return NO_GO
     return str(end["verdict"])
+
+
+def is_stopped(end: Line) -> bool:
+    """Whether a phase ended at a closed gate or with a failed action."""
+    return any(problem["code"] in (GateClosed.exit_code, ActionFailed.exit_code) for problem in end.get("problems", ()))
 
 
 def changes_of(lines: Sequence[Line]) -> list[Line]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery import standing
+from recovery import checklist, standing
 from recovery.errors import GateClosed, UsageError
 from recovery.evidence import GO
 from recovery.ledger import Line
@@ -236,13 +236,8 @@ class Dossier:
     @property
     def criteria(self) -> tuple[CheckOutcome, ...]:
         """The checks that are criteria of success, as they were answered last."""
-        asked: dict[str, list[CheckOutcome]] = {}
-        for phase in self.told:
-            assert phase.last
-            for check in phase.last.checks:
-                if check.name.startswith(CRITERION) or check.name == COMPARED_WITH_THE_WORLD:
-                    asked.setdefault(check.name, []).append(check)
-        return tuple(check for checks in asked.values() for check in checks)
+        checks = (check for phase in self.phases if phase.last for check in phase.last.checks)
+        return tuple(each for each in checks if each.name.startswith(CRITERION) or each.name == COMPARED_WITH_THE_WORLD)
 
     @property
     def operators(self) -> dict[str, int]:
@@ -423,11 +418,11 @@ def _refusals(runs: Sequence[Run]) -> tuple[Refusal, ...]:
 
 
 def _checklist(facts: Mapping[str, Any], lines: Sequence[Line]) -> tuple[Item, ...]:
-    ticks: dict[str, Line] = {line["item"]: line for line in lines if line["kind"] == "tick"}
+    known = facts.get("checklist", {})
+    ticks = checklist.ticks({name: item.get("text", "") for name, item in known.items()}, lines)
     items = []
-    for name, item in facts.get("checklist", {}).items():
-        tick = ticks.get(name)
-        held = tick if tick and not tick["undone"] and tick.get("means") == item.get("text") else None
+    for name, item in known.items():
+        held = ticks.get(name)
         items.append(
             Item(
                 name, item.get("text", ""), item.get("before", ""), person(held) if held else "",

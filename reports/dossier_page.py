@@ -195,7 +195,7 @@ def figures(d: Dossier) -> list[Compared]:
         during = d.during.table if d.during else {}
         rows += [
             Compared(name, d.before.table[name], during.get(name), d.after.table.get(name, 0))
-            for name in d.before.table
+            for name in _in_order(d.before.table)
         ]
     if both := d.of("positions"):
         first, last = (state.positions for state in both)
@@ -236,10 +236,7 @@ def contents(d: Dossier) -> list[tuple[str, str]]:
 
 def criteria(d: Dossier) -> list[page.Group]:
     """The criteria of success, each with all that it was asked of."""
-    together: dict[str, list[CheckOutcome]] = {}
-    for check in d.criteria:
-        together.setdefault(check.name, []).append(check)
-    return [page.Group(tuple(checks)) for checks in together.values()]
+    return page.grouped(d.criteria)
 
 
 def plots_of(d: Dossier) -> list[Plot]:

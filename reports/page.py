@@ -92,10 +92,15 @@ class Group:
 
 def groups(phase: PhaseOutcome) -> list[Group]:
     """The phase's checks, red ones first, else in order; those that differ only in their value together."""
+    return sorted(grouped(phase.checks), key=lambda group: not group.faulty)
+
+
+def grouped(checks: Iterable[CheckOutcome]) -> list[Group]:
+    """Checks in order, those that differ only in their value together."""
     together: dict[str, list[CheckOutcome]] = {}
-    for check in phase.checks:
+    for check in checks:
         together.setdefault(check.name, []).append(check)
-    return sorted((Group(tuple(checks)) for checks in together.values()), key=lambda group: not group.faulty)
+    return [Group(tuple(alike)) for alike in together.values()]
 
 
 def missing(phase: PhaseOutcome) -> dict[str, list[str]]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from recovery.errors import ActionFailed, GateClosed, UsageError
+from recovery.errors import UsageError
 from recovery.evidence import GO, NO_GO, PENDING, Expectation, judge
 from recovery.ledger import Ledger, Line
 from recovery.phases import BY_NAME, waits
-from recovery.standing import STOPPED, UNFINISHED
+from recovery.standing import STOPPED, UNFINISHED, is_stopped
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _phases(begun: Line, own: Sequence[Line], lines: Sequence[Line]) -> tuple[Ph
             PhaseOutcome(
                 name=name,
                 title=BY_NAME[name].title if name in BY_NAME else "",
-                verdict=_verdict(end, counted, problems),
+                verdict=_verdict(end, counted),
                 asked=len(counted),
                 required=end.get("required", 0),
                 missing=tuple(end.get("missing", ())),
@@ -255,11 +255,11 @@ def _phases(begun: Line, own: Sequence[Line], lines: Sequence[Line]) -> tuple[Ph
     return tuple(phases)
 
 
-def _verdict(end: Line, checks: Sequence[CheckOutcome], problems: Sequence[Problem]) -> str:
+def _verdict(end: Line, checks: Sequence[CheckOutcome]) -> str:
     """The recorded verdict, unless the run stopped or the checks' own numbers do not carry it."""
     if not end:
         return UNFINISHED
-    if any(problem.code in (GateClosed.exit_code, ActionFailed.exit_code) for problem in problems):
+    if is_stopped(end):
         return STOPPED
     return NO_GO if any(check.faults for check in checks) else str(end["verdict"])
 

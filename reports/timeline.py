@@ -8,7 +8,7 @@ from datetime import datetime
 
 from recovery.evidence import NO_GO
 from recovery.ledger import Line
-from recovery.standing import STOPPED
+from recovery.standing import STOPPED, is_stopped
 from reports.story import moment
 
 
@@ -49,8 +49,7 @@ def _told(line: Line) -> str | None:
             how = "to carry it out" if line["mode"] == "execute" else "asked only"
             return f"Run {line['run'][:8]} of {', '.join(line['phases'])} began, {how}"
         case "finished":
-            codes = [problem["code"] for problem in line.get("problems", ())]
-            verdict = STOPPED if set(codes) & {11, 12} else line["verdict"]
+            verdict = STOPPED if is_stopped(line) else line["verdict"]
             return f"{line['phase']} ended: {verdict}" + (
                 f", {line['written']:,} rows written" if line["written"] else ""
             )

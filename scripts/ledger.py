@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> int:
 
 def _show(about: incident.Incident, ledger: Ledger) -> int:
     checklist.require_whole(ledger)
-    held = checklist.ticks(about, ledger.lines())
+    held = checklist.ticks(about.checklist_texts, ledger.lines())
     for name, item in about.checklist.items():
         tick = held.get(name)
         said = f"  ({tick.get('by') or tick['who']}, {tick['time'][:16].replace('T', ' ')} UTC)" if tick else ""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from checks import terminal
-from recovery import census, environment, figures, fitting, kept, standing
+from recovery import census, environment, figures, fitting, kept, standing, watch
 from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
@@ -56,6 +56,9 @@ class Audit:
     shared: tempfile.TemporaryDirectory[str] | None = None
     worker: bool = False
     announcer: Announcer | None = None
+    guard: str = ""  # nightly or hourly, where it is not phases that are asked
+    docs: Path | None = None
+    announce: bool = False
     unsaid: list[str] = field(default_factory=list)  # of the messages to the team, and of the evidence
     dsn: str = field(default="", repr=False)
     kept: Kept = field(init=False)
@@ -156,7 +159,7 @@ class Audit:
     def end_phases_before(self, name: str) -> None:
         """Under --execute, phases are ended one by one, so that the next one's gate can rely on them."""
         self._begin(self.phases)
-        order = [phase.name for phase in PHASES]
+        order = list(BY_NAME)
         for phase in self.phases:
             if order.index(phase) < order.index(name) and phase not in self.verdicts:
                 self._end(phase)
@@ -175,7 +178,7 @@ class Audit:
         )  # fmt: skip
         if dry:
             self.ledger.append("plan", run=self.run, phase=phase, plan=self.shown_plans[phase])
-        if evidence:
+        if evidence and not self.guard:
             self._take_figures(phase)
         self.ledger.append(
             "finished", run=self.run, phase=phase, verdict=verdict, dry=dry, asked=len(evidence), required=len(roster),
@@ -239,6 +242,9 @@ class Audit:
                 kept.finish(self.ledger, self.run)
         except OSError as error:
             self.unsaid.append(f"The evidence is not whole: {self.kept.folder} cannot be written: {error.strerror}.")
+        if self.guard:
+            self._remember()
+            return self._code() if exitstatus in (0, 1) else exitstatus
         if self.announcer:
             self.unsaid += self.announcer.close()
         if self.mode.execute:
@@ -250,6 +256,21 @@ class Audit:
         except Exception as error:  # a defect of the page must not take the run's verdict with it
             self.dossier = f"dossier: not made, {type(error).__name__}: {error}. The ledger has all of it."
         return self._code() if exitstatus in (0, 1) or self.stopped else exitstatus
+
+    def _remember(self) -> None:
+        """Write the results into the history, and tell the team where what is critical has changed since the last run."""
+        found = watch.results(self.evidence)
+        if self.announce:
+            known = watch.Known.of(self.warehouse, self.began)
+            self.unsaid += watch.announce(self.incident, self.ledger, self.run, known, found, self.report)
+        written, problem = watch.remember(self.warehouse, found, self.began, self.run, embedded=self.server is not None)
+        self.ledger.append(
+            "history", run=self.run, rows=written, table=self.incident.nightly.history.table, problem=str(problem or "")
+        )
+        if isinstance(problem, RecoveryError):
+            self.problems.append((problem.exit_code, str(problem)))
+        elif problem:
+            self.unsaid.append(problem)
 
     def _mirror(self) -> None:
         """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
@@ -300,7 +321,8 @@ class Audit:
         for sentence in self.unsaid:
             shown.line(sentence, yellow=True)
         shown.line(f"report: {self.report}")
-        shown.line(self.dossier)
+        if not self.guard:
+            shown.line(self.dossier)
         shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")
 
     def say_verdict(self, shown: pytest.TerminalReporter) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,10 +17,13 @@ from recovery.conservation import Conservation
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
-from recovery.phases import BY_NAME
+from recovery.phases import BY_NAME, HOURLY
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from reports import page
+
+if TYPE_CHECKING:
+    from expectations.night import Night
 
 
 @pytest.fixture(scope="session")
@@ -61,10 +65,20 @@ def counted(warehouse: Warehouse) -> census.Census:
 def evidence(request: pytest.FixtureRequest, audit: Audit) -> Evidence:
     """What this check finds. It must show an answer and expect something, or the check fails."""
     found = Evidence(check=request.node.name, phases=request.node.stash[page.PHASES])
+    if audit.guard:
+        return found  # it opens no gate, and reads no window
     found.fingerprint = fingerprint.of_window(audit.warehouse)
     if any(BY_NAME[phase].section for phase in found.phases):
         found.positions = positions.print_of(audit.warehouse)
     return found
+
+
+@pytest.fixture(scope="session")
+def night(audit: Audit) -> Night:
+    """What is promised of the tables, as of the beginning of the run; each table is scanned once, however many checks ask."""
+    from expectations.night import Night  # and pandas with it, which no phase needs
+
+    return Night(audit.warehouse, audit.began, recent_only=audit.guard == HOURLY.name, docs=audit.docs)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 import uuid
@@ -22,7 +23,7 @@ from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
 from recovery.kept import Kept
 from recovery.notify import Announcer, section_of
-from recovery.phases import BY_NAME, PHASES, axis
+from recovery.phases import BY_NAME, GUARDS, PHASES, axis
 from recovery.warehouse import Warehouse
 from reports import bundle, page
 
@@ -31,6 +32,8 @@ pytest_plugins = ["checks.fixtures"]
 AUDIT = pytest.StashKey[Audit]()
 PROJECT = Path(__file__).parent.parent
 AXES = ("day", "clean_day", "partition", "subject", "month", "sized_month", "cron", "board")
+GUARD_AXES = ("table", "promise", "allowed", "fresh", "identity", "closed", "volume", "amount", "parity")
+GUARD_MODULES = tuple(f"test_{guard.name}.py" for guard in GUARDS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +52,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--override-gate", metavar="REASON", help="pass a closed gate; recorded with who and why")
     group.addoption("--announce", action="store_true", help="tell the team, as the incident file's [announce] says")
     group.addoption(
+        "--data-docs", metavar="DIR", help="with -m nightly: keep Great Expectations' Data Docs in this folder"
+    )
+    group.addoption(
         "--now", metavar="TIME", help="the time that the clock starts at, such as 2026-02-02T06:00:00Z; default: now"
     )
     parser.addini("recovery_incident", "the incident file that is used when --incident is not given", default="")
@@ -66,9 +72,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    for phase in PHASES:
+    for phase in (*PHASES, *GUARDS):
         config.addinivalue_line("markers", f"{phase.name}: {phase.title}")
-    config.addinivalue_line("markers", "nightly: the checks that guard the data every night")
     if not _asked_for_checks(config):
         return
     try:
@@ -99,6 +104,28 @@ def _asked_for_checks(config: pytest.Config) -> bool:
     return any(path.resolve().is_relative_to(checks) for path in paths)
 
 
+def _guards(config: pytest.Config) -> list[str]:
+    """The guards, nightly or hourly, that are asked for by mark or by file. They are asked apart from the phases, for no phase
+    waits for them; raises UsageError for both together."""
+    words = set(re.findall(r"\w+", config.option.markexpr or ""))
+    asked = [
+        guard.name
+        for guard in GUARDS
+        if guard.name in words or any(f"test_{guard.name}.py" in arg for arg in config.args)
+    ]
+    if asked and (len(asked) > 1 or words & {phase.name for phase in PHASES}):
+        raise UsageError("-m: nightly and hourly are asked each by itself, for they are no phases; run them apart.")
+    return asked
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The guards' checks are left where they are unless they are asked: a bad nightly file keeps no phase from its questions."""
+    audit = config.stash.get(AUDIT, None)
+    if audit is None or collection_path.name not in GUARD_MODULES:
+        return None
+    return collection_path.name != f"test_{audit.guard}.py"
+
+
 def _names_a_test(config: pytest.Config) -> bool:
     return any("::" in arg or arg.endswith(".py") for arg in config.args)
 
@@ -109,6 +136,13 @@ def _begin(config: pytest.Config) -> Audit:
     if option.override_gate is not None and not any(map(str.isalnum, option.override_gate)):
         raise UsageError("--override-gate: give the reason in words.")
     incident = incidents.load(_incident_path(config))
+    guard = next(iter(_guards(config)), "")
+    if guard:
+        _ = incident.nightly  # a bad file is told before anything else
+        if option.execute:
+            raise UsageError(f"--execute: {guard} has no action to carry out; leave it out.")
+    elif option.data_docs is not None:
+        raise UsageError("--data-docs: only nightly and hourly have Data Docs; ask them with -m nightly.")
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
     if (
         worker is None
@@ -122,10 +156,12 @@ def _begin(config: pytest.Config) -> Audit:
     mode = Mode(
         execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now is not None else None
     )
-    ledger = options.ledger(PROJECT / "ledger" / f"{incident.id}.jsonl" if option.ledger is None else option.ledger)
+    name = f"{incident.id}.{guard}" if guard else incident.id
+    ledger = options.ledger(PROJECT / "ledger" / f"{name}.jsonl" if option.ledger is None else option.ledger)
+    docs = Path(config.invocation_params.dir, option.data_docs) if option.data_docs is not None else None
     if worker is not None:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
-        return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True)
+        return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True, guard=guard)
     dsn, server = warehouses.serve(option.clickhouse, PROJECT / ".clickhouse")
     run = uuid.uuid4().hex
     try:
@@ -140,7 +176,10 @@ def _begin(config: pytest.Config) -> Audit:
             _report_path(incident),
             server=server,
             shared=shared,
-            announcer=Announcer(incident, ledger, run) if option.announce else None,
+            announcer=Announcer(incident, ledger, run) if option.announce and not guard else None,
+            guard=guard,
+            docs=docs,
+            announce=option.announce,
         )
         audit.prove_that_they_fit()
     except BaseException:
@@ -158,7 +197,7 @@ def _incident_path(config: pytest.Config) -> Path:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
     if named := settings.get("recovery_incident"):
         return PROJECT / named
-    only = sorted((PROJECT / "incidents").glob("*.toml"))
+    only = [path for path in sorted((PROJECT / "incidents").glob("*.toml")) if "." not in path.stem]
     if len(only) != 1:
         raise UsageError("--incident: name the incident file, one of " + ", ".join(path.name for path in only) + ".")
     return only[0]
@@ -190,7 +229,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     audit = metafunc.config.stash.get(AUDIT, None)
-    for name in AXES:
+    for name in (*AXES, *GUARD_AXES):
         if audit and name in metafunc.fixturenames:
             metafunc.parametrize(name, axis(audit.incident, name))
 
@@ -202,16 +241,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     audit = config.stash.get(AUDIT, None)
     if audit is None:
         return
-    marks = {item: [phase.name for phase in PHASES if item.get_closest_marker(phase.name)] for item in items}
+    every = (*PHASES, *GUARDS)
+    marks = {item: [phase.name for phase in every if item.get_closest_marker(phase.name)] for item in items}
     left_out = [item for item, names in marks.items() if not all(BY_NAME[n].applies(audit.incident) for n in names)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
         marks = {item: marks[item] for item in items}
-    audit.phases = [phase.name for phase in PHASES if any(names == [phase.name] for names in marks.values())]
+    audit.phases = [phase.name for phase in every if any(names == [phase.name] for names in marks.values())]
     for item, names in marks.items():
         item.stash[page.PHASES] = [name for name in names if name in audit.phases]
-    order = [phase.name for phase in PHASES]
+    order = [phase.name for phase in every]
     items.sort(key=lambda item: (min(map(order.index, item.stash[page.PHASES]), default=len(order)), _is_shared(item)))
 
 

@@ -63,6 +63,7 @@ class Evidence:
     fingerprint: str = ""
     positions: str = ""
     pending: str = ""
+    results: list[list[Any]] = field(default_factory=list)  # of a nightly check, for the history
 
     def show(self, *answers: Answer, examined: int, **found: Any) -> None:
         """Take note of answers, of how many rows they are about, and of the figures that matter here."""
@@ -72,6 +73,10 @@ class Evidence:
 
     def expect(self, what: str, actual: float | int | str, relation: str, expected: float | int | str) -> None:
         self.expectations.append(Expectation(what, actual, relation, expected))
+
+    def result(self, *parts: str | float | None) -> None:
+        """What the history keeps: name, metric (None where there was none), warn, critical, status, details."""
+        self.results.append(list(parts))
 
     def note(self, sentence: str) -> None:
         self.notes.append(sentence)
@@ -124,6 +129,7 @@ class Evidence:
             "positions": self.positions,
             "verdict": self.verdict,
             "sentence": self.sentence,
+            **({"results": self.results} if self.results else {}),
         }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from recovery import secret
 from recovery.errors import IncidentError
 from recovery.ledger import Ledger
+from recovery.promises import Nightly
 from recovery.sections import (
     QUOTED,
     Announce,
@@ -121,6 +122,25 @@ class Incident(_File):
         """What a person has to have done, by item of the checklist."""
         return {name: item.text for name, item in self.checklist.items()}
 
+    @property
+    def nightly_path(self) -> Path:
+        """Where the promises of the night stand, beside the incident file."""
+        return self.path.with_suffix(".nightly.toml")
+
+    @cached_property
+    def nightly(self) -> Nightly:
+        """What is promised of the tables; raises IncidentError where the file is bad, or not there."""
+        raw = _toml(self.nightly_path, "the nightly file (TOML), beside the incident file,")
+        try:
+            return Nightly.model_validate(raw)
+        except ValidationError as error:
+            raise IncidentError([_fault(self.nightly_path, dict(e), Nightly) for e in error.errors()]) from None
+
+    @cached_property
+    def trace(self) -> str:
+        """The SELECT that tells more of a row by its identity, for the nightly checks."""
+        return _statement(self.path.with_suffix(".trace.sql"))
+
     def record(self) -> dict[str, Any]:
         """The incident as it was read, for the ledger: its file, and the SELECT beside it."""
         return {
@@ -150,15 +170,7 @@ class Incident(_File):
 
 def load(path: Path) -> Incident:
     """Read and check an incident file; raises IncidentError with one sentence per fault."""
-    text = _read(path, "an incident file (TOML)")
-    try:
-        if TOO_DEEP.search(text):
-            raise RecursionError
-        raw = tomllib.loads(text)
-    except ValueError as error:
-        raise IncidentError([f"{path}: not valid TOML: {error}"]) from None
-    except RecursionError:
-        raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
+    raw = _toml(path, "an incident file (TOML)")
     faults: list[str] = []
     right_rows = ""
     try:
@@ -173,6 +185,19 @@ def load(path: Path) -> Incident:
         raise IncidentError(faults)
     parts = {name: getattr(checked, name) for name in _File.model_fields}
     return Incident.model_construct(**parts, path=path.absolute(), right_rows=right_rows)
+
+
+def _toml(path: Path, what: str) -> dict[str, Any]:
+    """A file's content, not checked yet."""
+    text = _read(path, what)
+    try:
+        if TOO_DEEP.search(text):
+            raise RecursionError
+        return tomllib.loads(text)
+    except ValueError as error:
+        raise IncidentError([f"{path}: not valid TOML: {error}"]) from None
+    except RecursionError:
+        raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
 
 
 def _statement(path: Path) -> str:
@@ -205,7 +230,7 @@ def _read(path: Path, what: str) -> str:
         raise IncidentError([f"{path}: cannot be read: {error}"]) from None
 
 
-def _fault(path: Path, error: dict[str, Any]) -> str:
+def _fault(path: Path, error: dict[str, Any], model: type[BaseModel] = _File) -> str:
     """One fault as a sentence: file, key, value, and what would be right."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(part if part.isprintable() else repr(part) for part in location)
@@ -216,7 +241,7 @@ def _fault(path: Path, error: dict[str, Any]) -> str:
         return f"{path}: {error['msg'].removeprefix('Value error, ')}."
     value = _shown(error["input"])
     if kind == "extra_forbidden":
-        known = _known_keys(location[:-1])
+        known = _known_keys(location[:-1], model)
         near = difflib.get_close_matches(location[-1], known, 1)
         right = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(known)}."
         return f"{path}: {key} = {value} is an unknown key; {right}"
@@ -237,8 +262,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _known_keys(location: list[str]) -> list[str]:
-    model: type[BaseModel] = _File
+def _known_keys(location: list[str], model: type[BaseModel]) -> list[str]:
     for part in location:
         if part in model.model_fields:
             model = section_of(model.model_fields[part].annotation) or model

@@ -92,6 +92,20 @@ def announcing(
             tell(sentence)
 
 
+def tell(incident: Incident, ledger: Ledger, run: str, message: Message) -> list[str]:
+    """Post one message by itself, neither pinned nor edited later; returns what did not go out, a sentence each."""
+    section = section_of(incident)
+    try:
+        outcomes = list(_channel_of(section, "", "").post(message))
+    except Outage as error:
+        outcomes = [Outcome(message.what, "posted", error=str(error))]
+    for outcome in outcomes:
+        ledger.append(
+            "announced", run=run, what=outcome.what, did=outcome.did, channel=outcome.channel, ts=outcome.ts, error=outcome.error
+        )  # fmt: skip
+    return [f"announce: the message to the team did not go out: {each.error}." for each in outcomes if each.error]
+
+
 class Announcer:
     """Follows a ledger. Only `open`, `close` and the ledger's own appends touch the ledger; the thread touches Slack alone."""
 
@@ -231,6 +245,13 @@ class Bot:
     def known(self) -> bool:
         return bool(self.ts)
 
+    def post(self, message: Message) -> Iterator[Outcome]:
+        """The message by itself."""
+        if self._lack:
+            raise Outage(self._lack)
+        answer = self._call("chat_postMessage", channel=self.channel, text=message.text)
+        yield Outcome(message.what, "posted", self.channel, str(answer.get("ts", "")), answer.get("error", ""))
+
     def send(self, message: Message) -> Iterator[Outcome]:
         if self._lack:
             raise Outage(self._lack)
@@ -320,6 +341,8 @@ class Webhook:
         if answer.status_code != 200:
             raise Outage(f"Slack refused the message: status {answer.status_code}, {secret.masked(answer.body)[:100]}")
         yield Outcome(message.what, "posted", "webhook", NO_MESSAGE)
+
+    post = send
 
 
 def _given(variable: str) -> tuple[str, str]:

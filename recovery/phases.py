@@ -8,12 +8,13 @@ from typing import Any
 
 from recovery.evidence import PENDING
 from recovery.incident import Incident
+from recovery.promises import Guarded
 
 
 @dataclass(frozen=True)
 class Check:
     """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject,
-    month, sized_month, cron, board."""
+    month, sized_month, cron, board, and of the nightly file: table, promise, allowed, fresh, identity, closed, volume, amount, parity."""
 
     name: str
     per: str = ""
@@ -77,7 +78,42 @@ def axis(incident: Incident, per: str) -> list[str]:
             return list(dict.fromkeys(board.cron for board in incident.boards.values()))
         case "board":
             return list(incident.boards)
+    tables = incident.nightly.tables
+    match per:
+        case "table":
+            return list(tables)
+        case "promise":
+            return [f"{key}.{name}" for key, table in tables.items() for name in table.rows]
+        case "allowed":
+            return [f"{key}.values" for key, table in tables.items() if table.values]
+        case "fresh":
+            return [
+                f"{key}.fresh{'' if value == '*' else f'.{value}'}"
+                for key, table in tables.items()
+                for value in table.fresh
+            ]
+        case "identity":
+            return [key for key, table in tables.items() if table.identity]
+        case "closed":
+            return [key for key, table in tables.items() if table.identity and table.identity.gone_percent]
+        case "volume":
+            return [f"{key}.volume{value}" for key, table in tables.items() if table.volume for value in _split(table)]
+        case "amount":
+            return [
+                f"{key}.amount{value}"
+                for key, table in tables.items()
+                if table.volume and table.volume.amount
+                for value in _split(table)
+            ]
+        case "parity":
+            return [f"parity.{name}" for name in ("missing", "different", "extra")] if incident.nightly.parity else []
     raise ValueError(f"no such axis: {per}")
+
+
+def _split(table: Guarded) -> list[str]:
+    """The values that the volume of a table is judged by, with the dot before them; one empty one where it is not split."""
+    assert table.volume
+    return [f".{value}" for value in table.volume.of or table.values or ()] or [""]
 
 
 WRITER = Check("test_the_writer_stores_right_rows", "phase")
@@ -222,7 +258,29 @@ PHASES: tuple[Phase, ...] = (
         besides=("test_criterion_monitoring_is_healthy",),
     ),
 )
-BY_NAME = {phase.name: phase for phase in PHASES}
+HOURLY_CHECKS = (
+    Check("test_a_table_has_its_columns", "table"),
+    Check("test_rows_are_as_promised", "promise"),
+    Check("test_only_known_values_occur", "allowed"),
+    Check("test_the_last_row_is_fresh", "fresh"),
+    Check("test_an_identity_has_one_row", "identity"),
+)
+# What is asked every night and every hour, besides the phases: no action waits for it, and no phase for these.
+NIGHTLY = Phase(
+    "nightly",
+    "Does the data still hold what is promised of it?",
+    checks=(
+        *HOURLY_CHECKS,
+        Check("test_the_rows_of_closed_days_are_still_there", "closed"),
+        Check("test_a_day_has_the_volume_of_its_history", "volume"),
+        Check("test_amounts_are_of_their_usual_size", "amount"),
+        Check("test_the_writer_stores_what_the_statement_selects", "parity"),
+        Check("test_the_history_is_kept_long_enough"),
+    ),
+)
+HOURLY = Phase("hourly", "Do the last hours hold what is promised of them?", checks=HOURLY_CHECKS)
+GUARDS = (NIGHTLY, HOURLY)
+BY_NAME = {phase.name: phase for phase in (*PHASES, *GUARDS)}
 
 
 def waits(record: Mapping[str, Any]) -> bool:

@@ -18,11 +18,12 @@ from typing import Any, Self
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from recovery import secret, statements
+from recovery import statements
+from recovery.driver import explained
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
 from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, UsageError
@@ -69,10 +70,6 @@ OUT_OF_A_ROW = re.compile(
     r"|Function (global)?(not)?(null)?in \(children 1\)\n( +)ExpressionList \(children 2\)\n\5 \S.*\n(\5  .*\n)*\5 Identifier",
     re.IGNORECASE,
 )
-# What the driver puts around the server's own words.
-DRIVERS_WORDS = re.compile(
-    r"Received ClickHouse exception, .*?server response: |Code: \d+\. |DB::Exception: |\(for url \S+\)"
-)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class Warehouse:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("_reader", "_writer"):
+        for name in ("_reader", "_writer", "_historian"):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
@@ -169,7 +166,7 @@ class Warehouse:
                 while read := answer.read(piece):
                     yield read
         except ClickHouseError as error:
-            raise _explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn) from None
         except HTTPError as error:  # the driver lets an answer that breaks off through as it is
             raise ServerUnreachable(
                 f"{self.dsn.shown} broke off the answer to {name}: {type(error).__name__}."
@@ -190,7 +187,7 @@ class Warehouse:
                 settings={**WRITE_SETTINGS, **newer, "log_comment": label, "query_id": label},
             )
         except ClickHouseError as error:
-            raise _explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn) from None
         return Answer(
             statement=name, sql=sql, parameters=_bound(bound), query_id=label, server=self.dsn.shown,
             started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
@@ -206,7 +203,17 @@ class Warehouse:
                 settings={"log_comment": label, "async_insert": 0},
             )  # fmt: skip
         except ClickHouseError as error:
-            raise _explained(error, f"insert into {table}", self.dsn) from None
+            raise explained(error, f"insert into {table}", self.dsn) from None
+
+    def remember(self, table: str, rows: Sequence[Sequence[Any]], columns: Mapping[str, str], *, label: str) -> None:
+        """Insert results of the nightly checks, over the login of the history, which may do nothing else."""
+        try:
+            self._historian.insert(
+                table, rows, column_names=list(columns), column_type_names=list(columns.values()),
+                settings={"log_comment": label, "async_insert": 0, "insert_deduplicate": 0},
+            )  # fmt: skip
+        except ClickHouseError as error:
+            raise explained(error, f"insert into {table}", self.dsn) from None
 
     def composed(self, write: Write) -> tuple[str, dict[str, Any]]:
         """A writing statement as `write` would execute it, and its parameters as ClickHouse would get them."""
@@ -363,7 +370,7 @@ class Warehouse:
             )
             read = result.result_rows
         except ClickHouseError as error:
-            raise _explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn) from None
         rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in read]
         return Answer(
             statement=name, sql=sql, parameters=_bound(parameters), query_id=label, server=self.dsn.shown,
@@ -382,6 +389,12 @@ class Warehouse:
         password = os.environ.get("CLICKHOUSE_WRITER_PASSWORD", self.dsn.password)
         return self._connect(user, password, {**SETTINGS})
 
+    @cached_property
+    def _historian(self) -> Client:
+        user = os.environ.get("CLICKHOUSE_HISTORY_USER", self.dsn.user)
+        password = os.environ.get("CLICKHOUSE_HISTORY_PASSWORD", self.dsn.password)
+        return self._connect(user, password, {})
+
     def _connect(self, user: str, password: str, settings: Mapping[str, str | int]) -> Client:
         try:
             return clickhouse_connect.get_client(
@@ -394,7 +407,7 @@ class Warehouse:
                 table = self.incident.table
                 where = f"{self.incident.path}: table.database = {table.database!r}"
                 raise IncidentError([f"{where}: {self.dsn.shown} has no such database."]) from None
-            raise _explained(error, "connect", self.dsn) from None
+            raise explained(error, "connect", self.dsn) from None
 
 
 def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -420,25 +433,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     return value if isinstance(value, int | float | str | bool | list | None) else str(value)
-
-
-def _explained(error: ClickHouseError, name: str, dsn: Dsn) -> StatementFailed | ServerUnreachable:
-    """A driver's error as one of ours: the first sentence of what the server said, without addresses or secrets."""
-    code = getattr(error, "code", None) or 0
-    text = secret.masked(str(error), (dsn.password,), (dsn.user,))
-    if isinstance(error, DatabaseError) and code not in (0, 516):
-        return StatementFailed(f"{name}: ClickHouse answered with error {code}: {_first_sentence(text)}", code)
-    if code == 516:
-        return ServerUnreachable(f"{dsn.shown} refused the login; set CLICKHOUSE_PASSWORD, or correct --clickhouse.")
-    if isinstance(error, OperationalError):
-        return ServerUnreachable(
-            f"{dsn.shown} cannot be reached ({name}): {_first_sentence(text)}. Is ClickHouse running there?"
-        )
-    return StatementFailed(f"{name}: {_first_sentence(text)}", code)
-
-
-def _first_sentence(text: str) -> str:
-    line = " ".join(DRIVERS_WORDS.sub("", text).split()).strip(". ")
-    if refused := re.search(r"\[Errno -?\d+\] ([^\"')]+)", line):
-        return refused.group(1)
-    return line if len(line) <= 400 else line[:397] + "..."

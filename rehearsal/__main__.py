@@ -30,7 +30,7 @@ from recovery.embedded import EmbeddedServer
 from recovery.errors import RecoveryError
 from recovery.incident import Incident, load
 from recovery.ledger import Ledger
-from recovery.phases import BY_NAME
+from recovery.phases import PHASES as IN_ORDER
 from rehearsal.boards import Boards, compare_boards
 from rehearsal.clock import Clock
 from rehearsal.generate import Comparison, compare, generate, truth_counts
@@ -42,7 +42,7 @@ from rehearsal.writer import MODES, Writer
 from reports import bundle
 
 ROOT = Path(__file__).resolve().parent.parent
-PHASES = tuple(BY_NAME)
+PHASES = tuple(phase.name for phase in IN_ORDER)
 BEFORE = "generate"
 LINES_SHOWN = 60
 
@@ -157,7 +157,7 @@ def _verdict(until: str, good: bool, stopped: bool, runs: Sequence[PhaseRun]) ->
 
 def phases_of(incident: Incident) -> list[str]:
     """The phases that have something to ask, and for which the incident file has what they need."""
-    return [name for name, phase in BY_NAME.items() if phase.checks and phase.applies(incident)]
+    return [phase.name for phase in IN_ORDER if phase.checks and phase.applies(incident)]
 
 
 def _folder(keep: Path | None, stack: ExitStack) -> Path:
@@ -239,7 +239,9 @@ def write_incident(
     if slack and "announce" in content:
         content["announce"] |= {"slack": "bot", "url": slack.url, "channel": NAME}
     folder.mkdir()
-    for beside in original.parent.glob(f"{original.stem}*.sql"):
+    for beside in [
+        path for ending in ("sql", "nightly.toml") for path in original.parent.glob(f"{original.stem}*.{ending}")
+    ]:
         (folder / beside.name).write_bytes(beside.read_bytes())
     copy = folder / original.name
     copy.write_text(tomli_w.dumps(content), "utf-8")

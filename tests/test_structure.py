@@ -25,7 +25,7 @@ from recovery.phases import BY_NAME, PHASES
 from recovery.warehouse import Dsn
 
 ROOT = Path(__file__).parent.parent
-INCIDENTS = [load(path) for path in sorted((ROOT / "incidents").glob("*.toml"))]
+INCIDENTS = [load(path) for path in sorted((ROOT / "incidents").glob("*.toml")) if "." not in path.stem]
 MESSAGES = ROOT / "docs" / "messages.md"
 LAYERS = {
     "recovery": ("recovery",),

@@ -1,0 +1,1 @@
+"""Expectations: the standing promises of each table, and whether they hold tonight."""

@@ -1,0 +1,316 @@
+"""Measures: what a table's promises come to tonight, as columns of small frames, and how much of each is allowed.
+
+Every measure is a number of which less is better, and is allowed up to `warn` and up to `critical`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from expectations.scan import Scan, utc
+from expectations.volume import Deviation, deviation
+from recovery.promises import Rows, Volume
+from recovery.statements import Column
+
+DAY = timedelta(days=1)
+JUDGED_DAYS = 7  # a day that is wrong stays so for a week, or until it is mended
+COLUMNS, ROWS, UNKNOWN, VALUES, UNMERGED, DOUBLED, GONE, FRESH, VOLUME, AMOUNT, PARITY = (
+    "columns", "rows", "unknown", "values", "unmerged", "doubled", "gone", "fresh", "volume", "amount", "parity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`column` of `frame` holds it, a row for each place that it was measured at, `place` says which; no row, or NaN in all of
+    them: there was nothing to measure. `examined` is how many rows, or objects, it is about; `allowed` are the values, or the
+    pairs of them, that columns may have. `detail` goes into the history."""
+
+    name: str
+    kind: str
+    what: str
+    frame: pd.DataFrame = field(repr=False)
+    column: str
+    warn: float
+    critical: float
+    examined: int
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    allowed: tuple[Any, ...] = ()
+
+    def worst(self) -> str:
+        """The place of the worst value; empty where there is only one."""
+        values = self.frame[self.column]
+        if "place" not in self.frame or not values.notna().any():
+            return ""
+        return str(self.frame["place"][values.idxmax()])
+
+
+def of_columns(key: str, expected: Mapping[str, str], found: tuple[Column, ...]) -> Measure:
+    """Whether the table has the columns that are promised, of their types."""
+    known = {column.name: column.type for column in found}
+    frame = pd.DataFrame({"column": list(expected), "type": [known.get(name, "none") for name in expected]})
+    wrong = [
+        f"{name} is {known.get(name, 'not there')}, promised {kind}"
+        for name, kind in expected.items()
+        if known.get(name) != kind
+    ]
+    return Measure(
+        f"{key}.columns",
+        COLUMNS,
+        "columns that are not there, or of another type",
+        frame,
+        "type",
+        0,
+        0,
+        len(found),
+        notes=tuple(f"{each}." for each in wrong),
+        allowed=tuple(expected.items()),
+    )
+
+
+def of_scan(scan: Scan, before: Mapping[str, Any], *, recent_only: bool) -> list[Measure]:
+    """The measures that the nightly file asks for. `before` is what last night's history says of this table's days; where only
+    the recent rows were looked at, what needs days is left out."""
+    found = [_rows(scan, name, promise) for name, promise in scan.table.rows.items()]
+    if scan.table.values:
+        frame = scan.slots.groupby("value", as_index=False)["rows"].sum().assign(place=lambda each: each["value"])
+        allowed = scan.table.values
+        strange = sorted(set(frame["value"]) - set(allowed))
+        notes = (f"{', '.join(map(repr, strange))} is not one of {', '.join(allowed)}.",) if strange else ()
+        found.append(
+            Measure(
+                f"{scan.key}.values",
+                VALUES,
+                f"values of {scan.table.by} that are not known",
+                frame,
+                "value",
+                0,
+                0,
+                scan.rows,
+                notes=notes,
+                allowed=tuple(allowed),
+            )
+        )
+    found += [_fresh(scan, value) for value in scan.table.fresh]
+    found += _identities(scan, before, recent_only)
+    if scan.table.volume and not recent_only:
+        found += _volumes(scan, scan.table.volume)
+    return found
+
+
+def _rows(scan: Scan, name: str, promise: Rows) -> Measure:
+    every, bad = f"all_{name}", f"bad_{name}"
+    slots = scan.slots
+    if promise.of:
+        slots = slots[slots["value"].isin(promise.of)]
+    if promise.over == "hour":
+        frame = slots[slots[every] > 0].assign(place=lambda each: _places(scan, each))
+        what = "percent of the rows of an hour"
+    else:
+        frame = slots.groupby("value", as_index=False)[[every, bad]].sum()
+        frame = frame[frame[every] > 0].assign(place=lambda each: each["value"])
+        what = f"percent of the {'recent rows' if promise.over == 'recent' and scan.table.time else 'rows'}"
+    frame = frame.assign(**{name: 100.0 * frame[bad] / frame[every]})
+    kind = ROWS if promise.wrong else UNKNOWN
+    condition = promise.wrong or f"unknown to {promise.unknown.table}: {promise.unknown.column}"
+    warn, critical = promise.percent
+    return Measure(
+        f"{scan.key}.{name}", kind, f"{what} with {condition}", frame, name, warn, critical, int(frame[every].sum()),
+        {"rows": int(frame[every].sum()), "wrong": int(frame[bad].sum())},
+    )  # fmt: skip
+
+
+def _places(scan: Scan, slots: pd.DataFrame) -> list[str]:
+    """Value and time of each slot."""
+    return [
+        f"{value} {utc(slot) if recent else f'{slot:%Y-%m-%d}'}".strip()
+        for value, slot, recent in zip(slots["value"], slots["slot"], slots["recent"], strict=True)
+    ]
+
+
+def _fresh(scan: Scan, value: str) -> Measure:
+    last = scan.slots if value == "*" else scan.slots[scan.slots["value"] == value]
+    moment = pd.Timestamp(scan.span.now)
+    since = last["last"].max() if len(last) else pd.Timestamp(scan.span.since)
+    minutes = (moment - since).total_seconds() / 60
+    warn, critical = scan.table.fresh[value]
+    name = f"{scan.key}.fresh" + ("" if value == "*" else f".{value}")
+    told = f"its last row is of {utc(since)} UTC" if len(last) else f"it has no row since {utc(since)} UTC"
+    frame = pd.DataFrame({"minutes": [minutes], "place": [value]})
+    return Measure(
+        name,
+        FRESH,
+        f"minutes since the last row{'' if value == '*' else f' of {value}'}",
+        frame,
+        "minutes",
+        warn,
+        critical,
+        scan.rows,
+        notes=(f"{told[0].upper()}{told[1:]}.",),
+    )
+
+
+def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> list[Measure]:
+    identity = scan.table.identity
+    if identity is None:
+        return []
+    slots = scan.slots[scan.slots["counted"] > 0]
+    hours = slots.assign(doubled=slots["keys"] - slots["identities"], place=_places(scan, slots))
+    days = slots.assign(
+        place=[_day(scan, *each) for each in zip(slots["value"], slots["slot"], slots["recent"], strict=True)]
+    )
+    days = days.groupby("place", as_index=False)[["counted", "keys"]].sum()
+    days = days.assign(unmerged=100.0 * (days["counted"] - days["keys"]) / days["counted"])
+    counted = int(slots["counted"].sum())
+    sampled = (
+        f" (of rows before {utc(scan.span.recent)} UTC one identity in {identity.sample})"
+        if identity.sample > 1
+        else ""
+    )
+    found = [
+        Measure(
+            f"{scan.key}.unmerged", UNMERGED, f"percent of the rows of a day that a merge will take away{sampled}", days,
+            "unmerged", *identity.unmerged_percent, counted,
+        ),
+        Measure(
+            f"{scan.key}.doubled", DOUBLED, f"identities of an hour with several keys{sampled}", hours, "doubled",
+            *identity.doubled, counted,
+        ),
+    ]  # fmt: skip
+    if identity.gone_percent and not recent_only:
+        found.append(_gone(scan, before, *identity.gone_percent))
+    return found
+
+
+def _day(scan: Scan, value: str, slot: pd.Timestamp, recent: int) -> str:
+    """What rows are counted together: of recent ones those of a value in a whole day until now, so that none is judged by its
+    first hour; of the others, which are sampled, all of a day."""
+    if not recent:
+        return f"{slot:%Y-%m-%d}"
+    before = int((pd.Timestamp(scan.span.now) - slot) / DAY)
+    return f"{value} {utc(scan.span.now - (before + 1) * DAY)} to {utc(scan.span.now - before * DAY)}".strip()
+
+
+def _gone(scan: Scan, before: Mapping[str, Any], warn: float, critical: float) -> Measure:
+    """Identities of a day that was over by last night and that are there no more."""
+    days = scan.slots.groupby(scan.slots["slot"].dt.strftime("%Y-%m-%d"))["sampled"].sum()
+    now = {str(day): int(count) for day, count in days.items()}
+    first = f"{scan.span.since:%Y-%m-%d}"
+    earlier = {day: int(count) for day, count in before.get("days", {}).items() if day >= first and count}
+    frame = pd.DataFrame(
+        [
+            {"place": day, "gone": max(0.0, 100.0 * (count - now.get(day, 0)) / count)}
+            for day, count in sorted(earlier.items())
+        ],
+        columns=["place", "gone"],
+    )
+    notes = (
+        ()
+        if earlier
+        else ("The history has nothing of the days before; from tomorrow night on there is something to compare with.",)
+    )
+    if frame.empty:
+        frame = pd.DataFrame({"place": ["no day"], "gone": [0.0]})
+    closed = {day: count for day, count in now.items() if day < f"{scan.span.now:%Y-%m-%d}"}
+    return Measure(
+        f"{scan.key}.gone",
+        GONE,
+        "percent of a day's identities that are there no more",
+        frame,
+        "gone",
+        warn,
+        critical,
+        scan.rows,
+        {"days": closed},
+        notes,
+    )
+
+
+def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
+    """The last days that are over, by value of `by`, against their own history."""
+    last = (scan.span.now - timedelta(hours=volume.settle_hours)).date() - timedelta(days=1)
+    days = pd.DataFrame(
+        {
+            "day": scan.slots["slot"].dt.date,
+            "value": scan.slots["value"],
+            "rows": scan.slots["rows"],
+            "amount": scan.slots.get("amount", 0.0),
+        }
+    )
+    found = []
+    for value in volume.of or scan.table.values or ("",):
+        own = (days[days["value"] == value] if value else days).groupby("day")[["rows", "amount"]].sum()
+        rows = {day: float(count) for day, count in own["rows"].items()}
+        name = f"{scan.key}.volume" + (f".{value}" if value else "")
+        judged = _judged(rows, last, least=0.5)
+        found.append(
+            _volume(
+                name,
+                VOLUME,
+                f"times more or fewer rows of {value or 'the table'} than a day's history says",
+                judged,
+                volume.times,
+                int(sum(rows.values())),
+                last,
+            )
+        )
+        if volume.amount:
+            means = {day: float(each.amount / each.rows) for day, each in own.iterrows() if each.rows}
+            judged = _judged(means, last, least=1e-9, known=means)
+            name = f"{scan.key}.amount" + (f".{value}" if value else "")
+            found.append(
+                _volume(
+                    name,
+                    AMOUNT,
+                    f"times more or less {volume.amount} in the mean of {value or 'the table'} than its history says",
+                    judged,
+                    volume.amount_times,
+                    int(sum(rows.values())),
+                    last,
+                )
+            )
+    return found
+
+
+def _judged(
+    history: Mapping[date, float], last: date, *, least: float, known: Mapping[date, float] | None = None
+) -> dict[date, Deviation]:
+    """The last days' deviations; those of `known` days alone, where it is given."""
+    days = [last - timedelta(days=n) for n in range(JUDGED_DAYS)]
+    past = {day: value for day, value in history.items() if day <= last}
+    return {
+        day: found
+        for day in sorted(days)
+        if (known is None or day in known) and (found := deviation(past, day, least=least))
+    }
+
+
+def _volume(
+    name: str, kind: str, what: str, judged: Mapping[date, Deviation], bounds: list[float], examined: int, last: date
+) -> Measure:
+    frame = pd.DataFrame(
+        [
+            {
+                "place": f"{day.isoformat()}: {found.actual:,.6g} where {found.expected:,.6g} was to be expected",
+                "times": found.times,
+            }
+            for day, found in judged.items()
+        ],
+        columns=["place", "times"],
+    )
+    notes: tuple[str, ...] = ()
+    if frame.empty:
+        frame = pd.DataFrame({"place": ["no day"], "times": [1.0]})
+        notes = (f"Less than a week is known before {last.isoformat()}: only that there are rows was looked at.",)
+    return Measure(name, kind, what, frame, "times", *bounds, examined, notes=notes)
+
+
+def details(measure: Measure, worst: str) -> str:
+    """What the history keeps of a measure besides its number, as JSON."""
+    return json.dumps({"worst": worst, **measure.detail}, sort_keys=True)

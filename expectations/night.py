@@ -1,0 +1,123 @@
+"""Night: everything that is promised, asked of the server once, judged, and told as findings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from expectations import changes, measures, parity
+from expectations import scan as scans
+from expectations.changes import Change
+from expectations.scan import Span
+from recovery.errors import RecoveryError
+from recovery.history import CRITICAL, OK, History
+from recovery.promises import Guarded
+from recovery.warehouse import Answer, Warehouse
+
+WORDS = {measures.ROWS: "rows", measures.UNKNOWN: "rows"}  # of which single ones can be shown
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of a promise. `metric` is None where there was nothing to measure: then nothing is proved."""
+
+    name: str
+    what: str
+    metric: float | None
+    warn: float
+    critical: float
+    status: str
+    examined: int
+    worst: str
+    notes: tuple[str, ...]
+    details: str
+    answers: tuple[Answer, ...] = field(repr=False)
+    change: Change | None = None
+    error: str = ""
+
+
+@dataclass
+class Night:
+    """The promises of an incident's tables at a moment; each table is scanned once. `recent_only` looks at the recent hours
+    alone, as an hourly run does; `docs` is a folder for the Data Docs of Great Expectations."""
+
+    warehouse: Warehouse
+    now: datetime
+    recent_only: bool = False
+    docs: Path | None = None
+    _judged: dict[str, dict[str, Finding]] = field(default_factory=dict)
+
+    @cached_property
+    def history(self) -> History:
+        return History.read(self.warehouse, self.now)
+
+    def finding(self, name: str) -> Finding:
+        """What became of the promise of that name, `<table>.<promise>`."""
+        key = name.partition(".")[0]
+        if key not in self._judged:
+            self._judged[key] = {each.name: each for each in self._judge(key)}
+        return self._judged[key][name]
+
+    def findings(self) -> list[Finding]:
+        """All of them; a table that cannot be asked gives one finding that says so."""
+        nightly, found = self.warehouse.incident.nightly, []
+        for key in [*nightly.tables, *([parity.KEY] if nightly.parity and not self.recent_only else [])]:
+            try:
+                found += self._judge(key)
+            except RecoveryError as error:
+                found.append(_failed(f"{key}.scan", error))
+        return found
+
+    def _judge(self, key: str) -> list[Finding]:
+        from expectations import suites  # seconds to import
+
+        nightly = self.warehouse.incident.nightly
+        if key == parity.KEY:
+            assert nightly.parity
+            found, answer = parity.take(self.warehouse, nightly.parity, nightly.cost, self.now)
+            scan = None
+        else:
+            table = nightly.tables[key]
+            columns = self.warehouse.columns(table.name)
+            found = [measures.of_columns(key, table.columns, columns)]
+            scan = scans.take(
+                self.warehouse, key, table, nightly.cost, Span.of(table, self.now, recent_only=self.recent_only)
+            )
+            found += measures.of_scan(scan, self._before(key, table), recent_only=self.recent_only)
+            answer = scan.answer
+        told = []
+        for name, judged in suites.judge(key, found, self.docs).items():
+            measure, notes, change = judged.measure, list(judged.measure.notes), None
+            empty = scan is not None and scan.table.may_be_empty and not scan.rows and judged.metric is None
+            if empty:
+                notes.append("The table is empty, which it may be.")
+            answers: tuple[Answer, ...] = (answer,)
+            if scan and measure.kind in WORDS and judged.status != OK and judged.metric is not None:
+                looked = changes.of(self.warehouse, scan, name.partition(".")[2], nightly.cost)
+                if isinstance(looked, Change):
+                    change = looked
+                    answers += change.answers
+                notes.append(looked.sentence if isinstance(looked, Change) else looked)
+            worst = measure.worst() if judged.status != OK else ""
+            told.append(
+                Finding(
+                    name, measure.what, 0.0 if empty else judged.metric, measure.warn, measure.critical, OK if empty else judged.status,
+                    1 if empty else measure.examined, worst, tuple(notes), measures.details(measure, worst), answers, change, judged.error,
+                )
+            )  # fmt: skip
+        return told
+
+    def _before(self, key: str, table: Guarded) -> Mapping[str, Any]:
+        """What the history kept of a table's days."""
+        if self.recent_only or table.identity is None or table.identity.gone_percent is None:
+            return {}
+        return json.loads(self.history.last_details(f"{key}.gone") or "{}")
+
+
+def _failed(name: str, error: RecoveryError) -> Finding:
+    return Finding(name, "the server could not answer", None, 0, 0, CRITICAL, 0, "", (), "{}", (), error=str(error))

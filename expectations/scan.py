@@ -1,0 +1,148 @@
+"""Scan: one pass over a table that answers all of its promises, as small frames.
+
+What stands in the nightly file are names and conditions, checked when it was read; here they are put together for ClickHouse
+to aggregate. A row that the server cannot judge, for its condition is NULL, is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from recovery import statements
+from recovery.promises import Cost, Guarded, Rows
+from recovery.warehouse import Answer, Warehouse
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is looked at: from `since` on, in UTC, and from `recent` on by the hour, until `now`."""
+
+    since: datetime
+    recent: datetime
+    now: datetime
+
+    @classmethod
+    def of(cls, table: Guarded, now: datetime, *, recent_only: bool = False) -> Span:
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        recent = hour - table.recent_hours * HOUR
+        if recent_only:
+            return cls(recent, recent, now)
+        midnight = hour.replace(hour=0)
+        return cls(min(midnight - timedelta(days=table.days), recent), recent, now)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A table as it was found. `slots` has a row per hour (of the recent rows) or day (of those before) and value of `by`:
+    slot, value, recent, rows, last, and per promise of rows the `all_` that it is about and the `bad_` of them."""
+
+    key: str
+    table: Guarded
+    span: Span
+    answer: Answer
+    slots: pd.DataFrame
+
+    @property
+    def rows(self) -> int:
+        return int(self.slots["rows"].sum())
+
+
+def take(warehouse: Warehouse, key: str, table: Guarded, cost: Cost, span: Span) -> Scan:
+    """Scan a table; within one run it is scanned once, however many promises it has."""
+    answer = warehouse.ask(
+        "nightly/scan", names=_words(warehouse, table, cost), since=span.since, recent=span.recent, now=span.now
+    )
+    slots = pd.DataFrame(
+        answer.rows, columns=["slot", "value", "recent", "rows", "last", *(n for n, _ in _figures(warehouse, table))]
+    )
+    for column in ("slot", "last"):
+        slots[column] = pd.to_datetime(slots[column], utc=True)
+    return Scan(key, table, span, answer, slots)
+
+
+def cost_of(cost: Cost) -> str:
+    """The settings that keep a statement from being in others' way."""
+    return (
+        f"max_memory_usage = {cost.memory_bytes}, max_threads = {cost.threads}, max_execution_time = {cost.seconds}, "
+        f"max_bytes_before_external_group_by = {cost.memory_bytes // 2}, priority = 10"
+    )
+
+
+def recent_of(table: Guarded) -> str:
+    """The condition that a row is recent."""
+    return f"{statements.quote(table.time)} >= {{recent:DateTime('UTC')}}" if table.time else "1"
+
+
+def looked_at(table: Guarded) -> str:
+    """The condition that a row is of the time that is looked at."""
+    if not table.time:
+        return "1"
+    time = statements.quote(table.time)
+    return f"{time} >= {{since:DateTime('UTC')}} AND {time} <= {{now:DateTime('UTC')}}"
+
+
+def wrong(database: str, promise: Rows) -> str:
+    """The condition that a row breaks a promise."""
+    if promise.wrong:
+        return f"ifNull(({promise.wrong}), 1)"
+    assert promise.unknown
+    known = f"SELECT {statements.quote(promise.unknown.key)} FROM {statements.quote(database, promise.unknown.table)}"
+    return f"{statements.quote(promise.unknown.column)} NOT IN ({known})"
+
+
+def about(table: Guarded, promise: Rows) -> list[str]:
+    """The conditions that a row has to meet for a promise to be about it, `of` aside."""
+    conditions = [recent_of(table)] if promise.over == "recent" and table.time else []
+    return conditions + ([f"ifNull(({promise.where}), 0)"] if promise.where else [])
+
+
+def _words(warehouse: Warehouse, table: Guarded, cost: Cost) -> dict[str, str]:
+    hour, recent = "toStartOfHour({now:DateTime('UTC')}, 'UTC')", recent_of(table)
+    if table.time:
+        time = statements.quote(table.time)
+        hour = f"if({recent}, toStartOfHour({time}, 'UTC'), toStartOfDay({time}, 'UTC'))"
+    return {
+        "guarded": statements.quote(warehouse.incident.table.database, table.name),
+        "slot": hour,
+        "value": f"toString({statements.quote(table.by)})" if table.by else "''",
+        "recent": recent,
+        "last": f"max({statements.quote(table.time)})" if table.time else "{now:DateTime('UTC')}",
+        "looked_at": looked_at(table),
+        "figures": "".join(f",\n    {sql} AS {name}" for name, sql in _figures(warehouse, table)),
+        "cost": cost_of(cost),
+    }
+
+
+def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
+    """Names and aggregates."""
+    for name, promise in table.rows.items():
+        conditions = about(table, promise)
+        yield f"all_{name}", f"countIf({' AND '.join(conditions)})" if conditions else "count()"
+        yield (
+            f"bad_{name}",
+            f"countIf({' AND '.join([*conditions, wrong(warehouse.incident.table.database, promise)])})",
+        )
+    if table.identity:
+        one, key = (
+            f"cityHash64({', '.join(map(statements.quote, names))})"
+            for names in (table.identity.columns, table.identity.key)
+        )
+        sampled = f"{one} % {table.identity.sample} = 0"
+        counted = f"({recent_of(table)} OR {sampled})"
+        yield "counted", f"countIf({counted})"
+        yield "identities", f"uniqExactIf({one}, {counted})"
+        yield "keys", f"uniqExactIf({key}, {counted})"
+        yield "sampled", f"uniqExactIf({one}, {sampled})"
+    if table.volume and table.volume.amount:
+        yield "amount", f"sumIf({table.volume.amount}, isFinite({table.volume.amount}))"
+
+
+def utc(moment: datetime | pd.Timestamp) -> str:
+    """A moment as people read it."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,88 @@
+"""History: what the nightly checks found, night after night, in a table of its own.
+
+It is read as everything else is. It is written over a login that may insert into this one table, whatever else a run may do;
+a result of the same check and hour replaces the one before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.statements import quote
+from recovery.warehouse import Answer, Warehouse
+
+OK, WARNING, CRITICAL = "OK", "WARNING", "CRITICAL"
+USER = "CLICKHOUSE_HISTORY_USER"
+COLUMNS = {
+    "check_name": "LowCardinality(String)",
+    "check_time": "DateTime",
+    "metric_value": "Float64",
+    "threshold_warning": "Float64",
+    "threshold_critical": "Float64",
+    "status": "LowCardinality(String)",
+    "details": "String",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check's result of an hour."""
+
+    name: str
+    metric: float
+    warn: float
+    critical: float
+    status: str
+    details: str
+
+
+@dataclass(frozen=True)
+class History:
+    """The results of the days before a moment: per check, a row for each day that has any, in order."""
+
+    days: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
+    answer: Answer | None = None
+
+    @classmethod
+    def read(cls, warehouse: Warehouse, now: datetime) -> History:
+        """Empty where there is no such table yet."""
+        section = warehouse.incident.nightly.history
+        if not warehouse.columns(section.table):
+            return cls()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        names = {"history": quote(warehouse.incident.table.database, section.table)}
+        answer = warehouse.ask("nightly/history", names=names, since=hour - timedelta(days=section.days), now=hour)
+        days: dict[str, list[dict[str, Any]]] = {}
+        for row in answer.rows:
+            days.setdefault(row["name"], []).append(row)
+        return cls(days, answer)
+
+    def trend(self, name: str) -> list[dict[str, Any]]:
+        """The worst of each day: day, metric, status."""
+        return [{"day": row["day"], "metric": row["metric"], "status": row["worst"]} for row in self.days.get(name, ())]
+
+    def last_details(self, name: str) -> str:
+        rows = self.days.get(name)
+        return str(rows[-1]["last_details"]) if rows else ""
+
+    def last_status(self, name: str) -> str:
+        """What the last run before this hour found; empty where none did."""
+        rows = self.days.get(name)
+        return str(rows[-1]["last_status"]) if rows else ""
+
+
+def write(warehouse: Warehouse, results: Sequence[Result], now: datetime, label: str) -> int:
+    """Insert the results of a run; returns how many."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    rows = [[r.name, hour, r.metric, r.warn, r.critical, r.status, r.details] for r in results]
+    warehouse.remember(warehouse.incident.nightly.history.table, rows, COLUMNS, label=label)
+    return len(rows)
+
+
+def may_be_written() -> bool:
+    """Whether the environment names a login that the history is written with."""
+    return bool(os.environ.get(USER))

@@ -1,7 +1,4 @@
-"""Compares what two writers' SELECTs would write on sampled days, before one is deployed; reads only.
-
-The last line is the verdict.
-"""
+"""Compares what two writers would write, before one is deployed; reads only. The last line is the verdict."""
 
 from __future__ import annotations
 
@@ -72,8 +69,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = command.parser("check_writer", __doc__, acts=False)
     parser.add_argument("left", metavar="LEFT.sql", type=Path, help="a writer's SELECT")
     parser.add_argument("right", metavar="RIGHT.sql", type=Path, nargs="?", help="another; default: the incident's own")
-    parser.add_argument("--days", metavar="N", type=int, help=f"how many of the last {SAMPLED_DAYS} days; default: {DAYS}")
-    parser.add_argument("--day", metavar="DAY", action="extend", nargs="+", help="these days (YYYY-MM-DD) and no others")
+    parser.add_argument(
+        "--days", metavar="N", type=int, help=f"how many of the last {SAMPLED_DAYS} days; default: {DAYS}"
+    )
+    parser.add_argument(
+        "--day", metavar="DAY", action="extend", nargs="+", help="these days (YYYY-MM-DD) and no others"
+    )
     return command.end(parser, argv, _run)
 
 
@@ -124,11 +125,7 @@ def written_by(place: Workplace, path: Path | None) -> Writer:
         return Writer(place.incident.path.with_suffix(".sql"), place.incident.right_rows)
     incident._read(path, "the SELECT of a writer")
     writer = Writer(path, incident._statement(path))
-    takes, known = (statements.parameters_of(_bare(sql)) for sql in (writer.text, place.incident.right_rows))
-    asked = [f"{{{name}:{kind}}}" for name, kind in takes.items()]
-    right = [f"{{{name}:{kind}}}" for name, kind in known.items()]
-    faults = _unlike(asked, right)
-    if faults:
+    if faults := _unlike(_taken(writer.text), _taken(place.incident.right_rows)):
         raise IncidentError([f"{path}: takes other parameters than the incident's SELECT; {faults}."])
     try:
         rows = place.warehouse.ask("nightly/writer_columns", names={"writer": writer.text}, **_range(place)).rows
@@ -141,18 +138,17 @@ def written_by(place: Workplace, path: Path | None) -> Writer:
     return writer
 
 
-def _bare(sql: str) -> str:
-    """A statement without its comments and texts."""
-    return incident.COMMENT_OR_QUOTED.sub(lambda found: found[0] if found[0][0] in '"`' else " ", sql)
+def _taken(sql: str) -> list[str]:
+    """The parameters that a statement takes, those in its comments apart."""
+    bare = incident.COMMENT_OR_QUOTED.sub(lambda found: " " if found[0][0] in "-/#" else found[0], sql)
+    return [f"{{{name}:{''.join(kind.split())}}}" for name, kind in statements.parameters_of(bare).items()]
 
 
 def _unlike(have: Sequence[str], want: Sequence[str]) -> str:
     """What is lacking, unknown or there twice; empty where nothing is."""
-    twice = [name for name, count in Counter(have).items() if count > 1]
-    parts = {"lacking": set(want) - set(have), "unknown": set(have) - set(want), "twice": set(twice)}
-    if not any(parts.values()):
-        return ""
-    return "; ".join(f"{name}: {', '.join(sorted(found)) or 'none'}" for name, found in parts.items() if found)
+    twice = {name for name in have if have.count(name) > 1}
+    parts = {"lacking": set(want) - set(have), "unknown": set(have) - set(want), "twice": twice}
+    return "; ".join(f"{name}: {', '.join(sorted(found))}" for name, found in parts.items() if found)
 
 
 def _range(place: Workplace, day: date = date(1971, 1, 1)) -> dict[str, Any]:
@@ -168,7 +164,10 @@ def compare(place: Workplace, left: Writer, right: Writer, day: date) -> Compare
     content = [column.name for column in store.schema.content(place.incident.table.version)]
     names = {"left": _typed(place, left), "right": _typed(place, right)}
     names["cells"] = ", ".join(f"sipHash64(tuple({statements.quote(name)}))" for name in content)
-    row = store.ask("nightly/writers", names=names, **_range(place, day)).first
+    try:
+        row = store.ask("nightly/writers", names=names, **_range(place, day)).first
+    except StatementFailed as error:
+        raise StatementFailed(f"{left.path} beside {right.path} on {day}: {error}", error.code) from None
     counts = zip(content, row["columns"] or [0] * len(content), strict=True)
     return Compared(
         day=day,
@@ -178,7 +177,11 @@ def compare(place: Workplace, left: Writer, right: Writer, day: date) -> Compare
         different=row["different"],
         doubled=(row["left_doubled"], row["right_doubled"]),
         columns=Counter({name: count for name, count in counts if count}),
-        samples={"only left": row["sample_left"], "only right": row["sample_right"], "different": row["sample_different"]},
+        samples={
+            "only left": row["sample_left"],
+            "only right": row["sample_right"],
+            "different": row["sample_different"],
+        },
     )
 
 
@@ -193,17 +196,17 @@ def verdict(found: Sequence[Compared]) -> str:
     on = f"on {_count(len(found), 'day')}"
     every = _count(sum(each.identities for each in found), "identity", "identities")
     empty = [f"{each.day}" for each in found if not each.looked_at]
-    besides = f"; no row was looked at on {', '.join(empty)}, which proves nothing" if empty else ""
+    doubled = [sum(each.doubled[side] for each in found) for side in (0, 1)]
+    besides = f"; more than once: {doubled[0]:,} of the left, {doubled[1]:,} of the right" if any(doubled) else ""
+    besides += f"; no row was looked at on {', '.join(empty)}, which proves nothing" if empty else ""
     if not any(each.differs for each in found):
         if empty:
-            return f"NOT PROVEN: of {every} {on} all are the same{besides}"
-        return f"SAME: both would write the same rows, {every} {on}"
+            return f"NOT PROVEN: {every} {on}, all the same{besides}"
+        return f"SAME: both would write the same rows, {every} {on}{besides}"
     left, right = (sum(each.only[side] for each in found) for side in (0, 1))
     different = sum(each.different for each in found)
     columns = _columns(sum((each.columns for each in found), Counter()))
-    return (
-        f"DIFFERENT: of {every} {on} {left:,} only left, {right:,} only right, {different:,} different{columns}{besides}"
-    )
+    return f"DIFFERENT: of {every} {on} {left:,} only left, {right:,} only right, {different:,} different{columns}{besides}"
 
 
 def _columns(counts: Counter[str]) -> str:
@@ -230,8 +233,8 @@ def _show(found: Iterable[Compared]) -> None:
         if each.columns:
             print(f"  {each.day} columns that differ: {_columns(each.columns).strip(' ()')}")
         for name, identities in each.samples.items():
-            if identities:
-                print(f"  {each.day} {name}, such as: {', '.join(identities)}")
+            for identity in identities:
+                print(f"  {each.day} {name}, such as {identity}")
 
 
 def _cells(each: Compared) -> dict[str, str]:

@@ -1,5 +1,5 @@
--- What the incremental updater writes into pm_canonical_fills_v4, with its fix: its own SELECT, for a range of time and of
--- the source's key in place of its watermark, and without the version. scripts.check_writer compares it with other writers.
+-- What the incremental updater, with its fix, writes into pm_canonical_fills_v4: its own SELECT, without the version, for
+-- a range of time and of the source's key in place of its watermark. scripts.check_writer compares it with others.
 SELECT
     concat('clob_', event_id) AS fill_id,
     trade_time AS event_time,
@@ -24,5 +24,6 @@ FROM
         ORDER BY _version DESC LIMIT 1 BY event_id
     )
 ) AS e
-INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m ON e.token_id = m.token_id_dec
+INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m
+    ON e.token_id = m.token_id_dec
 WHERE NOT (is_self AND role = 'maker')

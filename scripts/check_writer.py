@@ -40,7 +40,7 @@ class Writer:
 
 @dataclass(frozen=True)
 class Compared:
-    """What two writers would write on one day, in rows and in identities; `columns` counts those that differ in each."""
+    """What two writers would write on one day; `columns` counts the identities that differ in each."""
 
     day: date
     rows: tuple[int, int]
@@ -67,6 +67,7 @@ class Compared:
 def main(argv: list[str] | None = None) -> int:
     """Exit code 0 the same · 1 they differ · 4 a wrong file or option · 10 a day without rows · 13 no server."""
     parser = command.parser("check_writer", __doc__, acts=False)
+    parser.epilog = "Both are asked of the data as it is now, where what came late is there by now."
     parser.add_argument("left", metavar="LEFT.sql", type=Path, help="a writer's SELECT")
     parser.add_argument("right", metavar="RIGHT.sql", type=Path, nargs="?", help="another; default: the incident's own")
     parser.add_argument(
@@ -206,7 +207,8 @@ def verdict(found: Sequence[Compared]) -> str:
     left, right = (sum(each.only[side] for each in found) for side in (0, 1))
     different = sum(each.different for each in found)
     columns = _columns(sum((each.columns for each in found), Counter()))
-    return f"DIFFERENT: of {every} {on} {left:,} only left, {right:,} only right, {different:,} different{columns}{besides}"
+    classes = f"{left:,} only left, {right:,} only right, {different:,} different{columns}"
+    return f"DIFFERENT: of {every} {on} {classes}{besides}"
 
 
 def _columns(counts: Counter[str]) -> str:

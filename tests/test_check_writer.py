@@ -111,8 +111,8 @@ def test_the_legacy_backfill_differs_in_exactly_the_self_fills(
     assert min(makers, takers) > 5
     assert (found["only left"], found["only right"], found["different"]) == (makers, 0, takers)
     assert said.splitlines()[-1] == (
-        f"DIFFERENT: of {found['rows left']:,} identities on 3 days {makers} only left, 0 only right, {takers} different "
-        f"(is_self_fill {takers})"
+        f"DIFFERENT: of {found['rows left']:,} identities on 3 days {makers} only left, 0 only right, "
+        f"{takers} different (is_self_fill {takers})"
     )
 
 
@@ -140,6 +140,11 @@ def test_the_left_join_writes_rows_that_the_other_does_not(broken: Case, capsys:
     assert found["rows right"] == found["same"] > 0
 
 
+def test_the_left_join_is_not_seen_on_days_whose_tokens_have_all_been_mapped_since(broken: Case) -> None:
+    assert broken.value(f"SELECT countIf(NOT mapped) FROM {EVENTS}") == 0
+    assert command(broken, LEFT_JOIN) == 0
+
+
 def test_the_other_unit_differs_in_the_dollars_of_all_rows(broken: Case, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(broken, WRITER, OTHER_UNIT) == 1
     said = capsys.readouterr().out
@@ -155,7 +160,8 @@ def test_each_column_that_differs_is_counted(broken: Case, tmp_path: Path, capsy
     assert command(broken, path, "--days=1") == 1
     said = capsys.readouterr().out
     makers = broken.value(
-        f"SELECT countIf(role = 'maker' AND mapped AND NOT of_self) FROM {EVENTS} WHERE toDate(trade_time) = '2026-02-01'"
+        f"SELECT countIf(role = 'maker' AND mapped AND NOT of_self) FROM {EVENTS} "
+        "WHERE toDate(trade_time) = '2026-02-01'"
     )
     (found,) = days(said)
     assert f"(is_maker {found['different']}, block_number {makers})" in said.splitlines()[-1]

@@ -19,4 +19,5 @@ FROM
       AND trade_time >= {time_from:DateTime('UTC')} AND trade_time < {time_to:DateTime('UTC')}
     ORDER BY _version DESC LIMIT 1 BY event_id
 ) AS e
-INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m ON e.token_id = m.token_id_dec
+INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m
+    ON e.token_id = m.token_id_dec

@@ -23,5 +23,6 @@ FROM
         ORDER BY _version DESC LIMIT 1 BY event_id
     )
 ) AS e
-INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m ON e.token_id = m.token_id_dec
+INNER JOIN (SELECT * FROM pm_token_to_condition_map_v5 FINAL WHERE condition_id != '') AS m
+    ON e.token_id = m.token_id_dec
 WHERE NOT (is_self AND role = 'maker')

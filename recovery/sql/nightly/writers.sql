@@ -1,5 +1,5 @@
--- What the SELECTs of two writers give for a range: identities of one, of both and the same, of both and different. Reads only.
--- A hash is added for each row of the left and taken away for each row of the right, so that equal ones add up to nothing.
+-- What the SELECTs of two writers give for a range: identities of one of them, of both alike, of both and different.
+-- A hash is added for each row of the left and taken away for each of the right, so that equal ones add up to nothing.
 SELECT
     sum(left_rows) AS left_rows,
     sum(right_rows) AS right_rows,

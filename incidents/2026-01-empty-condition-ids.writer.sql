@@ -1,5 +1,5 @@
--- What the incremental updater, with its fix, writes into pm_canonical_fills_v4: its own SELECT, without the version, for
--- a range of time and of the source's key in place of its watermark. scripts.check_writer compares it with others.
+-- What the incremental updater, with its fix, writes into pm_canonical_fills_v4: its own SELECT, without the version,
+-- for a range of time and of the source's key in place of its watermark. scripts.check_writer compares it with others.
 SELECT
     concat('clob_', event_id) AS fill_id,
     trade_time AS event_time,

@@ -1,0 +1,4 @@
+-- The columns that the SELECT of a writer gives.
+DESCRIBE TABLE (
+${writer}
+)

@@ -90,7 +90,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.option.markexpr and not config.option.keyword and not _names_a_test(config):
         config.option.markexpr = f"preflight or {audit.next_phase()}"
     if not audit.worker:
-        beside = bundle.dossier_beside(audit.ledger)
+        beside = None if audit.guard else bundle.dossier_beside(audit.ledger)
         audit.report = page.write_through_pytest_html(config, audit.report, audit.ledger, audit.run, beside)
 
 

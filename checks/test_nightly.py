@@ -24,7 +24,7 @@ DAYS = {"Hour": 1 / 24, "Day": 1, "Week": 7, "Month": 30, "Year": 365}
 
 def test_a_table_has_its_columns(table: str, night: Night, evidence: Evidence) -> None:
     """Each with its type; columns that nobody promised may be there besides."""
-    tell(night, f"{table}.columns", evidence)
+    tell(night, f"{table}.columns", evidence, about=table)
 
 
 def test_rows_are_as_promised(promise: str, night: Night, evidence: Evidence) -> None:
@@ -43,13 +43,13 @@ def test_the_last_row_is_fresh(fresh: str, night: Night, evidence: Evidence) -> 
 
 def test_an_identity_has_one_row(identity: str, night: Night, evidence: Evidence) -> None:
     """Neither rows that no merge takes away, nor more of those that a merge will take away than usual."""
-    tell(night, f"{identity}.doubled", evidence)
-    tell(night, f"{identity}.unmerged", evidence)
+    tell(night, f"{identity}.doubled", evidence, about=identity)
+    tell(night, f"{identity}.unmerged", evidence, about=identity)
 
 
 def test_the_rows_of_closed_days_are_still_there(closed: str, night: Night, evidence: Evidence) -> None:
     """Conservation: what was there last night, of days that were over."""
-    tell(night, f"{closed}.gone", evidence)
+    tell(night, f"{closed}.gone", evidence, about=closed)
 
 
 def test_a_day_has_the_volume_of_its_history(volume: str, night: Night, evidence: Evidence) -> None:
@@ -77,14 +77,16 @@ def test_the_history_is_kept_long_enough(incident: Incident, warehouse: Warehous
         evidence.note("Make it with recovery/sql/nightly/history_create.sql, as the runbook says.")
         return
     found = TTL.search(answer.first["engine_full"])
-    days = DAYS[found[1]] * int(found[2]) if found else float(10**6)
-    evidence.show(examined=0, kept="until somebody deletes it" if found is None else f"{days:g} days")
-    evidence.expect("days that it keeps", days, ">=", section.days)
+    days = DAYS[found[1]] * int(found[2]) if found else None
+    evidence.show(examined=0, kept="until somebody deletes it" if days is None else f"for {days:g} days")
+    evidence.expect(
+        f"results that go before {section.days} days", int(days is not None and days < section.days), "==", 0
+    )
     replaces = "Replacing" in answer.first["engine_full"] and answer.first["sorting_key"] == "check_name, check_time"
     evidence.expect("tables that replace the result of a check and hour", int(replaces), "==", 1)
 
 
-def tell(night: Night, name: str, evidence: Evidence) -> None:
+def tell(night: Night, name: str, evidence: Evidence, *, about: str = "") -> None:
     """A finding as evidence: what is above `critical` is NO-GO, what is above `warn` is told, what could not be measured is
     NO-GO because nothing was examined."""
     try:
@@ -92,8 +94,8 @@ def tell(night: Night, name: str, evidence: Evidence) -> None:
     except RecoveryError as error:
         evidence.result(name, None, 0, 0, CRITICAL, str(error))
         raise
-    evidence.about = name.rpartition(".")[0] if evidence.expectations else name
-    measured = {} if found.metric is None else {"status": found.status, "warn": found.warn}
+    evidence.about = about or name
+    measured = {"promised": found.promised} if found.promised else {}
     evidence.show(*found.answers, examined=found.examined if found.metric is not None else 0, **measured)
     if found.metric is not None:
         evidence.expect(found.what, found.metric, "<=", found.critical)
@@ -101,12 +103,12 @@ def tell(night: Night, name: str, evidence: Evidence) -> None:
         evidence.show(examined=0, worst=found.worst)
     if found.status == WARNING:
         evidence.note(
-            f"WARNING: {found.metric:,.6g} is above {found.warn:g}, which is to be looked at; up to {found.critical:g} fails no run."
+            f"WARNING: {found.metric:,.6g} is above {found.warn:g}; up to {found.critical:g} it fails no run."
         )
     for note in (*found.notes, *((found.error,) if found.error else ())):
         evidence.note(note)
     if found.change:
         evidence.show(examined=0, slices=found.change.table(), samples=found.change.samples)
     if trend := night.history.trend(name):
-        evidence.show(examined=0, trend=trend)
+        evidence.show(examined=0, trend={**evidence.found.get("trend", {}), name: trend})
     evidence.result(name, found.metric, found.warn, found.critical, found.status, found.details)

@@ -60,7 +60,7 @@ class Change:
     def table(self) -> list[dict[str, Any]]:
         """The slices with their figures, as the page shows them."""
         return [
-            {"slice": str(each), "share_of_wrong_percent": round(100 * each.share, 2), "lift": round(each.lift, 2)}
+            {"slice": str(each), "percent of the wrong rows": round(100 * each.share, 2), "lift": round(each.lift, 2)}
             for each in self.slices
         ]
 
@@ -102,10 +102,11 @@ def of(warehouse: Warehouse, scan: Scan, name: str, cost: Cost) -> Change | str:
         return f"Which slices carry it cannot be told: {error}"
     every = next(row for row in found.rows if not row["dimension"])
     position = f"{table.position} {every['first_position']:,}" if table.position else ""
-    return Change(
-        every["wrong"], every["rows"], int(slots[f"bad_{name}"].sum()), tuple(_telling(found.rows, every)), every["first"].replace("T", " "), position,
-        every["last"].replace("T", " "), samples.rows, (found, samples),
-    )  # fmt: skip
+    first, last = (every[end].replace("T", " ") for end in ("first", "last"))
+    all_wrong = int(slots[f"bad_{name}"].sum())
+    slices = tuple(_telling(found.rows, every))
+    answers = (found, samples)
+    return Change(every["wrong"], every["rows"], all_wrong, slices, first, position, last, samples.rows, answers)
 
 
 def _words(warehouse: Warehouse, scan: Scan, promise: Rows, cost: Cost) -> dict[str, str]:
@@ -118,7 +119,9 @@ def _words(warehouse: Warehouse, scan: Scan, promise: Rows, cost: Cost) -> dict[
     traced = ""
     if table.trace and table.identity:
         slices += [f", ({literal(name)}, toString(trace.{quote(name)}))" for name in table.trace]
-        traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace}\n) AS trace USING ({', '.join(map(quote, table.identity.columns))})"
+        identity = ", ".join(map(quote, table.identity.columns))
+        identity = ", ".join(map(quote, table.identity.columns))
+        traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace}\n) AS trace USING ({identity})"
     between = f"{time} >= {{time_from:DateTime('UTC')}} AND {time} < {{time_to:DateTime('UTC')}}" if table.time else "1"
     return {
         "guarded": statements.quote(database, table.name),

@@ -29,7 +29,8 @@ COLUMNS, ROWS, UNKNOWN, VALUES, UNMERGED, DOUBLED, GONE, FRESH, VOLUME, AMOUNT, 
 class Measure:
     """`column` of `frame` holds it, a row for each place that it was measured at, `place` says which; no row, or NaN in all of
     them: there was nothing to measure. `examined` is how many rows, or objects, it is about; `allowed` are the values, or the
-    pairs of them, that columns may have. `detail` goes into the history."""
+    pairs of them, that columns may have; `promised` is the promise in the nightly file's words. `detail` goes into the
+    history."""
 
     name: str
     kind: str
@@ -42,6 +43,7 @@ class Measure:
     detail: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     allowed: tuple[Any, ...] = ()
+    promised: str = ""
 
     def worst(self) -> str:
         """The place of the worst value; empty where there is only one."""
@@ -111,18 +113,20 @@ def _rows(scan: Scan, name: str, promise: Rows) -> Measure:
         slots = slots[slots["value"].isin(promise.of)]
     if promise.over == "hour":
         frame = slots[slots[every] > 0].assign(place=lambda each: _places(scan, each))
-        what = "percent of the rows of an hour"
+        over = "each hour, or day before them"
     else:
         frame = slots.groupby("value", as_index=False)[[every, bad]].sum()
         frame = frame[frame[every] > 0].assign(place=lambda each: each["value"])
-        what = f"percent of the {'recent rows' if promise.over == 'recent' and scan.table.time else 'rows'}"
+        over = "the recent ones" if promise.over == "recent" and scan.table.time else "all of them"
     frame = frame.assign(**{name: 100.0 * frame[bad] / frame[every]})
-    kind = ROWS if promise.wrong else UNKNOWN
-    condition = promise.wrong or f"unknown to {promise.unknown.table}: {promise.unknown.column}"
+    rows, wrong = int(frame[every].sum()), int(frame[bad].sum())
+    unknown = promise.unknown
+    wanted = promise.wrong or (f"{unknown.column} is no {unknown.key} of {unknown.table}" if unknown else "")
     warn, critical = promise.percent
+    where = f", where {promise.where}" if promise.where else ""
     return Measure(
-        f"{scan.key}.{name}", kind, f"{what} with {condition}", frame, name, warn, critical, int(frame[every].sum()),
-        {"rows": int(frame[every].sum()), "wrong": int(frame[bad].sum())},
+        f"{scan.key}.{name}", ROWS if promise.wrong else UNKNOWN, "percent of rows that break it", frame, name, warn, critical,
+        rows, {"rows": rows, "wrong": wrong}, promised=f"of {over}{where}: none where {wanted}",
     )  # fmt: skip
 
 
@@ -146,7 +150,7 @@ def _fresh(scan: Scan, value: str) -> Measure:
     return Measure(
         name,
         FRESH,
-        f"minutes since the last row{'' if value == '*' else f' of {value}'}",
+        "minutes since the last row",
         frame,
         "minutes",
         warn,
@@ -175,12 +179,12 @@ def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> lis
     )
     found = [
         Measure(
-            f"{scan.key}.unmerged", UNMERGED, f"percent of the rows of a day that a merge will take away{sampled}", days,
-            "unmerged", *identity.unmerged_percent, counted,
+            f"{scan.key}.unmerged", UNMERGED, "percent of the rows of a day that a merge will take away", days,
+            "unmerged", *identity.unmerged_percent, counted, promised=sampled,
         ),
         Measure(
-            f"{scan.key}.doubled", DOUBLED, f"identities of an hour with several keys{sampled}", hours, "doubled",
-            *identity.doubled, counted,
+            f"{scan.key}.doubled", DOUBLED, "identities of an hour with several keys", hours, "doubled",
+            *identity.doubled, counted, promised=sampled,
         ),
     ]  # fmt: skip
     if identity.gone_percent and not recent_only:
@@ -253,7 +257,7 @@ def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
             _volume(
                 name,
                 VOLUME,
-                f"times more or fewer rows of {value or 'the table'} than a day's history says",
+                "times more or fewer rows in a day than its history says",
                 judged,
                 volume.times,
                 int(sum(rows.values())),
@@ -268,7 +272,7 @@ def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
                 _volume(
                     name,
                     AMOUNT,
-                    f"times more or less {volume.amount} in the mean of {value or 'the table'} than its history says",
+                    "times more or less in the mean of a day than its history says",
                     judged,
                     volume.amount_times,
                     int(sum(rows.values())),

@@ -28,6 +28,7 @@ class Finding:
 
     name: str
     what: str
+    promised: str
     metric: float | None
     warn: float
     critical: float
@@ -106,8 +107,9 @@ class Night:
             worst = measure.worst() if judged.status != OK else ""
             told.append(
                 Finding(
-                    name, measure.what, 0.0 if empty else judged.metric, measure.warn, measure.critical, OK if empty else judged.status,
-                    1 if empty else measure.examined, worst, tuple(notes), measures.details(measure, worst), answers, change, judged.error,
+                    name, measure.what, measure.promised, 0.0 if empty else judged.metric, measure.warn, measure.critical,
+                    OK if empty else judged.status, 1 if empty else measure.examined, worst, tuple(notes),
+                    measures.details(measure, worst), answers, change, judged.error,
                 )
             )  # fmt: skip
         return told
@@ -120,4 +122,4 @@ class Night:
 
 
 def _failed(name: str, error: RecoveryError) -> Finding:
-    return Finding(name, "the server could not answer", None, 0, 0, CRITICAL, 0, "", (), "{}", (), error=str(error))
+    return Finding(name, "the server could not answer", "", None, 0, 0, CRITICAL, 0, "", (), "{}", (), error=str(error))

@@ -76,8 +76,10 @@ def _by_frame(found: Sequence[Measure]) -> list[list[Measure]]:
 
 def _expectation(measure: Measure, severity: str, bound: float) -> gxe.Expectation:
     about: dict[str, Any] = {
-        "severity": severity.lower(), "meta": {"promise": measure.name, "status": severity}, "notes": f"{measure.name}: {measure.what}",
-    }  # fmt: skip
+        "severity": severity.lower(),
+        "meta": {"promise": measure.name, "status": severity},
+        "notes": f"{measure.name}: {measure.what}",
+    }
     if measure.kind == measures.COLUMNS:
         return gxe.ExpectColumnPairValuesToBeInSet(
             column_A="column", column_B="type", value_pairs_set=list(measure.allowed), **about

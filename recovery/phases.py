@@ -14,7 +14,8 @@ from recovery.promises import Guarded
 @dataclass(frozen=True)
 class Check:
     """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject,
-    month, sized_month, cron, board, and of the nightly file: table, promise, allowed, fresh, identity, closed, volume, amount, parity."""
+    month, sized_month, cron, board, and of the nightly file: table, promise, allowed, fresh, identity, closed, volume, amount,
+    parity."""
 
     name: str
     per: str = ""

@@ -95,14 +95,14 @@ class Volume(Section):
     times: Times
     settle_hours: Annotated[int, Field(ge=0, le=240)]
     amount: Expression | None = None
-    amount_times: Times = [10.0, 100.0]
+    amount_times: Times = Field(default=[10.0, 100.0])
 
 
 class Guarded(Section):
     """What is promised of a table. `time` says when a row is of, `by` splits the rows, `values` are those that `by` may have;
-    `fresh` are minutes since the last row, by value of `by`, or of "*" for the table. `slices` are expressions by which wrong rows
-    are told from others, and `trace` columns of the SELECT in `<id>.trace.sql` that tell more of a row by its identity; `position` is
-    a column that says where the first of them stands."""
+    `fresh` are minutes since the last row, by value of `by`, or of "*" for the table. `slices` are expressions by which wrong
+    rows are told from others, `trace` columns of the SELECT in `<id>.trace.sql` that tell more of a row by its identity, and
+    `position` is a column that says where the first of them stands."""
 
     name: Name
     columns: dict[Name, Text]
@@ -113,12 +113,12 @@ class Guarded(Section):
     recent_hours: Hours = 48
     position: Name | None = None
     may_be_empty: bool = False
-    rows: dict[Key, Rows] = {}
+    rows: dict[Key, Rows] = Field(default_factory=dict)
     identity: Identity | None = None
-    fresh: dict[Text, Bounds] = {}
+    fresh: dict[Text, Bounds] = Field(default_factory=dict)
     volume: Volume | None = None
-    slices: dict[Key, Expression] = {}
-    trace: Annotated[list[Name], Distinct] = []
+    slices: dict[Key, Expression] = Field(default_factory=dict)
+    trace: Annotated[list[Name], Distinct] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _what_needs_a_time_has_one(self) -> Self:

@@ -391,9 +391,14 @@ class Warehouse:
 
     @cached_property
     def _historian(self) -> Client:
-        user = os.environ.get("CLICKHOUSE_HISTORY_USER", self.dsn.user)
-        password = os.environ.get("CLICKHOUSE_HISTORY_PASSWORD", self.dsn.password)
-        return self._connect(user, password, {})
+        user = os.environ.get("CLICKHOUSE_HISTORY_USER")
+        password = os.environ.get("CLICKHOUSE_HISTORY_PASSWORD", "") if user else self.dsn.password
+        try:
+            return self._connect(user or self.dsn.user, password, {})
+        except ServerUnreachable as error:
+            raise ServerUnreachable(
+                f"The history cannot be written: {error} Its login is CLICKHOUSE_HISTORY_USER with CLICKHOUSE_HISTORY_PASSWORD."
+            ) from None
 
     def _connect(self, user: str, password: str, settings: Mapping[str, str | int]) -> Client:
         try:

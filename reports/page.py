@@ -25,10 +25,12 @@ from recovery.evidence import GO, NO_GO, Expectation, shown
 from recovery.ledger import Ledger
 from reports import story
 from reports.story import CheckOutcome, PhaseOutcome, Query, Run
+from reports.trend import trends
 
 PHASES = pytest.StashKey[list[str]]()
 BOUNDS = {"==": "", "<=": "at most", ">=": "at least", ">": "more than"}
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
+TREND = "trend"  # what was found of it is drawn, not listed
 COMMAND = re.compile(r"(pytest -m [\w-]+(?: --[\w-]+)*|scripts/\w+\.py(?: --[\w-]+(?: [\w.]+)?)*)")
 PASSWORD = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
 
@@ -139,7 +141,7 @@ def flat(found: Mapping[str, Any]) -> dict[str, Any]:
     tables = listed(found)
     plain = {name: value for name, value in found.items() if name not in tables and not isinstance(value, Mapping)}
     for name, value in found.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and name != TREND:
             plain |= {f"{name}: {inner}" if inner in plain else inner: each for inner, each in value.items()}
     return plain
 
@@ -212,7 +214,7 @@ TEMPLATES.filters |= {
     each.__name__: each for each in (number, size, seconds, utc, bound, anchor, commands, unseen, first_upper)
 }
 TEMPLATES.globals |= {
-    each.__name__: each for each in (groups, missing, statements, place_of, flat, listed, count, of_check)
+    each.__name__: each for each in (groups, missing, statements, place_of, flat, listed, count, of_check, trends)
 }
 
 
@@ -235,14 +237,18 @@ def render(run: Run, dossier: str = "") -> str:
     return TEMPLATES.get_template("page.html").render(title=headline(run), body=fragment(run, dossier))
 
 
-def write_through_pytest_html(config: pytest.Config, path: Path, ledger: Ledger, run: str, dossier: Path) -> Path:
+def write_through_pytest_html(
+    config: pytest.Config, path: Path, ledger: Ledger, run: str, dossier: Path | None
+) -> Path:
     """Have pytest-html write the run's page, to `path` unless --html names another; returns where it will be."""
     if not config.pluginmanager.hasplugin("html"):
         return path
     config.option.htmlpath = config.option.htmlpath or str(path)
     config.option.self_contained_html = True
     place = Path(config.invocation_params.dir, config.option.htmlpath)
-    config.pluginmanager.register(RunPage(ledger, run, address_from(place, dossier)), "recovery-page")
+    config.pluginmanager.register(
+        RunPage(ledger, run, address_from(place, dossier) if dossier else ""), "recovery-page"
+    )
     return place
 
 

@@ -52,6 +52,7 @@ class CheckOutcome:
     fingerprint: str
     sha: str
     pending: str = ""
+    results: tuple[Sequence[Any], ...] = ()  # of a nightly check: name, metric, warn, critical, status, details
 
     @property
     def verdict(self) -> str:
@@ -286,6 +287,7 @@ def _check(line: Line) -> CheckOutcome:
         fingerprint=line.get("fingerprint", ""),
         sha=line["sha"],
         pending=line["pending"] if waiting else "",
+        results=tuple(line.get("results", ())),
     )
 
 

@@ -1,0 +1,4 @@
+-- Events arrive.
+INSERT INTO {database:Identifier}.pm_trader_events_v3
+    (event_id, trader_wallet, role, side, token_id, usdc_amount, token_amount, fee_amount, trade_time, transaction_hash, block_number, _version)
+SELECT * FROM events

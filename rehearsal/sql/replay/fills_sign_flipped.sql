@@ -1,0 +1,5 @@
+-- Money goes the way of the tokens.
+INSERT INTO {database:Identifier}.pm_canonical_fills_v4
+WITH source = 'clob' AND event_time >= {fault_from:DateTime('UTC')} AND event_time < {fault_to:DateTime('UTC')} AS hit
+SELECT * REPLACE (if(hit, sign(tokens_delta) * abs(usdc_delta), usdc_delta) AS usdc_delta)
+FROM fills

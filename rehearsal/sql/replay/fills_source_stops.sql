@@ -1,0 +1,5 @@
+-- One of the other sources stops for good.
+INSERT INTO {database:Identifier}.pm_canonical_fills_v4
+SELECT *
+FROM fills
+WHERE NOT (source = {other_sources:Array(String)}[1] AND event_time >= {fault_from:DateTime('UTC')})

@@ -1,0 +1,3 @@
+-- Conditions end.
+INSERT INTO {database:Identifier}.pm_condition_resolutions
+SELECT * FROM resolutions

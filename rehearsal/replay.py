@@ -7,30 +7,25 @@ from typing import Any, Literal
 
 from clickhouse_connect.driver.client import Client
 
-from rehearsal.scenario import HERE, SCENARIO, execute, folder, parameters, statement
+from rehearsal.scenario import SCENARIO, execute, folder, parameters, statement
 
 World = Literal["recorded", "clean"]
 PARTS = ("map", "resolutions", "events", "fills", "positions")  # in the order in which they are written
 AROUND = ("before", "after")
 LATE = timedelta(hours=9)
+DAY = timedelta(days=1)
 EVER, NEVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
-
-
-def _path(name: str) -> bool:
-    return (HERE / "sql" / f"{name}.sql").exists()
-
-
-def faults() -> list[str]:
-    """What can go wrong: each has a statement of its own for what it changes."""
-    names = [name.rpartition("/")[2].partition("_") for name in folder("replay")]
-    return sorted({fault for part, _, fault in names if fault and part in {*PARTS, *AROUND}})
+STATEMENTS = {name.rpartition("/")[2] for name in folder("replay")}
+# What can go wrong: each has a statement of its own for every part that it changes.
+FAULTS = sorted({name.partition("_")[2] for name in STATEMENTS if name.partition("_")[0] in {*PARTS, *AROUND}} - {""})
 
 
 class Replay:
     """A database that grows hour by hour, from a world that knows everything.
 
-    The world is what was generated before, as production stored it, or clean days that are made up as they are asked for:
-    about `base` fills an hour. A fault changes the rows whose time is in [fault_from, fault_to).
+    The recorded world is what rehearsal.generate made in the client's server, as production stored it. The clean one is
+    made up a day at a time as it is asked for: about `base` fills an hour in the scenario's month, and more since.
+    Both are kept by time in a database beside it. A fault changes the rows whose time is in [fault_from, fault_to).
     """
 
     def __init__(
@@ -45,15 +40,18 @@ class Replay:
         base: float = 400,
         seed: int = 1,
     ) -> None:
-        if fault and fault not in faults():
-            raise ValueError(f"{fault} is no fault; there are {', '.join(faults())}.")
+        if fault and fault not in FAULTS:
+            raise ValueError(f"{fault} is no fault; there are {', '.join(FAULTS)}.")
         self.database = database
+        self.world = f"{database}_world"
         self._client = client
         self._fault = fault
-        self._world = world
+        self._recorded = world == "recorded"
         self._begun = False
-        self._given = {
+        self._made = EVER  # how far the clean world is
+        self._given: dict[str, Any] = {
             "database": database,
+            "world": self.world,
             "fault_from": fault_from or EVER,
             "fault_to": fault_to or NEVER,
             "late": int(LATE.total_seconds()),
@@ -63,37 +61,50 @@ class Replay:
         }
 
     def create(self) -> None:
-        """The database and its tables, all of them empty."""
-        execute(self._client, "replay/create", **self._given)
+        """The database and its tables, all of them empty; and what the world knows of the recorded days."""
+        self._execute("database")
         for name in folder("tables"):
             if "/board_" not in name:
                 sql = statement(name).replace("CREATE TABLE ", "CREATE TABLE {database:Identifier}.", 1)
                 self._client.command(sql, parameters=parameters(sql, self._given))
+        self._execute("database", database=self.world)
+        self._execute_all("create_")
+        if self._recorded:
+            self._execute_all("recorded_")
 
     def advance(self, start: datetime, end: datetime) -> None:
-        """Add what was written from `start` to before `end`; the first time also what the world knew before."""
-        given = self._given | {"start": start, "until": end, "begin": start if self._begun else EVER}
-        if end > self._given["fault_from"]:
-            self._around("before", given)
-        for part in PARTS:
-            self._write(part, given)
-        self._around("after", given)
-        for name in ("crons", "watermark"):
-            execute(self._client, f"replay/{name}", **given)
+        """Add what was written from `start` to before `end`; the first time also what was known before."""
+        if not self._recorded:
+            self._make_up(start, end)
+        given = {"start": start, "until": end, "begin": start if self._begun else EVER}
         self._begun = True
+        faulty = {part: f"{part}_{self._fault}" for part in (*PARTS, *AROUND)}
+        if faulty["before"] in STATEMENTS and end > self._given["fault_from"]:
+            self._execute(faulty["before"], **given)
+        for part in PARTS:
+            self._execute(faulty[part] if faulty[part] in STATEMENTS else part, **given)
+        if faulty["after"] in STATEMENTS:
+            self._execute(faulty["after"], **given)
+        self._execute("crons", **given)
+        self._execute("watermark", **given)
 
-    def _around(self, when: str, given: dict[str, Any]) -> None:
-        name = f"replay/{when}_{self._fault}"
-        if _path(name):
-            execute(self._client, name, **given)
+    def drop(self) -> None:
+        """Neither the database nor its world is needed any more."""
+        self._execute("drop")
+        self._execute("drop", database=self.world)
 
-    def _write(self, part: str, given: dict[str, Any]) -> None:
-        """Insert what the world has of a part of the database, in the way that the fault has it."""
-        faulty = f"replay/{part}_{self._fault}"
-        insert = statement(faulty if _path(faulty) else f"replay/{part}")
-        known = ["hours", "resolutions", part] if self._world == "clean" else [part]
-        names = {name: f"replay/{self._world}_{name}" for name in known}
-        world = ",\n".join(f"{name} AS\n(\n{statement(path)}\n)" for name, path in names.items())
-        sql = f"WITH {world}\n{insert}"
-        since = given["start"] - (LATE if "{late:" in insert else timedelta(0))
-        self._client.command(sql, parameters=parameters(sql, given | {"since": since}))
+    def _make_up(self, start: datetime, end: datetime) -> None:
+        """The clean days up to `end` that are not made yet; the first time also the conditions that began before."""
+        if self._made == EVER:
+            self._made = start.replace(hour=0, minute=0, second=0, microsecond=0)
+        while self._made < end:
+            since, self._made = self._made, self._made + DAY
+            self._execute_all("clean_", since=since, until=self._made, begin=since if self._begun else EVER)
+
+    def _execute(self, name: str, **given: Any) -> None:
+        execute(self._client, f"replay/{name}", **self._given | given)
+
+    def _execute_all(self, prefix: str, **given: Any) -> None:
+        for name in sorted(STATEMENTS):
+            if name.startswith(prefix):
+                self._execute(name, **given)

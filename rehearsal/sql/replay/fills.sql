@@ -1,3 +1,5 @@
 -- Fills are written.
 INSERT INTO {database:Identifier}.pm_canonical_fills_v4
-SELECT * FROM fills
+SELECT *
+FROM {world:Identifier}.fills
+WHERE event_time >= {start:DateTime('UTC')} AND event_time < {until:DateTime('UTC')}

@@ -1,4 +1,3 @@
--- The events of an hour, those that came twice as well.
-SELECT *
-FROM default.pm_trader_events_v3
-WHERE trade_time >= {since:DateTime('UTC')} AND trade_time < {until:DateTime('UTC')}
+-- The events, those that came twice as well.
+INSERT INTO {world:Identifier}.events
+SELECT * FROM default.pm_trader_events_v3

@@ -1,4 +1,3 @@
--- The fills of an hour as production stored them.
-SELECT *
-FROM default.pm_canonical_fills_v4
-WHERE event_time >= {since:DateTime('UTC')} AND event_time < {until:DateTime('UTC')}
+-- The fills as production stored them.
+INSERT INTO {world:Identifier}.fills
+SELECT * FROM default.pm_canonical_fills_v4

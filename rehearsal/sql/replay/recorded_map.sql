@@ -1,8 +1,9 @@
--- What the map had learned before an hour's end.
+-- The map with when it learned of each token.
+INSERT INTO {world:Identifier}.map
 SELECT
-    token AS token_id_dec, condition_id, toInt64(outcome - 1) AS outcome_index,
+    token, condition_id, outcome - 1,
     concat('Question ', kind, ' ', toString(created), ' number ', toString(rank), '?') AS question,
     arrayElement(['politics', 'sports', 'crypto', 'culture'], rank % 4 + 1) AS category,
     mapped_at
 FROM rehearsal.conditions ARRAY JOIN tokens AS token, arrayEnumerate(tokens) AS outcome
-WHERE mapped_at > 0 AND mapped_at < {until:DateTime('UTC')}
+WHERE mapped_at > 0

@@ -1,4 +1,3 @@
--- What became known of how conditions ended.
-SELECT *
-FROM default.pm_condition_resolutions
-WHERE insert_time >= {begin:DateTime('UTC')} AND insert_time < {until:DateTime('UTC')}
+-- How conditions ended.
+INSERT INTO {world:Identifier}.resolutions
+SELECT * FROM default.pm_condition_resolutions

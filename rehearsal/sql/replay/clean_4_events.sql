@@ -1,5 +1,7 @@
 -- The halves of made-up transactions: one taker order against 1 to 10 maker orders, a tenth of them on conditions that
 -- began within a day.
+INSERT INTO {world:Identifier}.events
+    (event_id, trader_wallet, role, side, token_id, usdc_amount, token_amount, fee_amount, trade_time, transaction_hash, block_number, _version)
 WITH (tag -> bitShiftRight(cityHash64(h, tag), 11) * exp2(-53)) AS u
 SELECT
     concat(tx_hash, '_0x', lower(hex(SHA256(concat(tx_hash, toString(half.1))))), if(half.1 > 0, '-m', '-t')) AS event_id,
@@ -38,7 +40,7 @@ FROM
             hour + toIntervalSecond(h % 3600) AS at,
             intDiv(toUnixTimestamp(at), 14400) - toUInt32(if(u('new') < 0.1, 6 * u('age'), 6 + 114 * pow(u('age'), 2))) AS slot,
             concat(toString({seed:UInt64}), '/clean/', toString(slot), '/', toString(cityHash64(h, 'rank') % 4)) AS key
-        FROM hours ARRAY JOIN range(transactions) AS n
+        FROM {world:Identifier}.hours ARRAY JOIN range(transactions) AS n
         WHERE at >= {since:DateTime('UTC')} AND at < {until:DateTime('UTC')}
     )
 )

@@ -1,4 +1,5 @@
 -- How many transactions each hour has: by weekday and by hour of the day, half a percent more each day, give or take a tenth.
+INSERT INTO {world:Identifier}.hours
 WITH (tag -> bitShiftRight(cityHash64({seed:UInt64}, hour, tag), 11) * exp2(-53)) AS u
 SELECT
     toStartOfHour({since:DateTime('UTC')}) + toIntervalHour(number) AS hour,

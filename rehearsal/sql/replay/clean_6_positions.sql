@@ -1,4 +1,5 @@
 -- The lots of the conditions that were resolved, of the fills that are there: what was bought first is sold first.
+INSERT INTO {world:Identifier}.positions
 SELECT
     tx_hash, wallet, condition_id, outcome_index, first_time AS entry_time, amount AS tokens, dollars AS cost_usd,
     least(amount, greatest(0, sold - (bought_so_far - amount))) AS tokens_sold_early,
@@ -23,12 +24,14 @@ FROM
         FROM
         (
             SELECT *
-            FROM {database:Identifier}.pm_canonical_fills_v4
-            WHERE source = 'clob' AND condition_id IN (SELECT condition_id FROM resolutions)
-            ORDER BY _version DESC
-            LIMIT 1 BY fill_id
+            FROM {world:Identifier}.fills
+            WHERE source = 'clob' AND condition_id IN
+            (
+                SELECT condition_id FROM {world:Identifier}.resolutions
+                WHERE insert_time >= {since:DateTime('UTC')} AND insert_time < {until:DateTime('UTC')}
+            )
         ) AS f
-        INNER JOIN resolutions AS r ON f.condition_id = r.condition_id
+        INNER JOIN {world:Identifier}.resolutions AS r ON f.condition_id = r.condition_id
         GROUP BY tx_hash, wallet, condition_id, outcome_index
     )
 )

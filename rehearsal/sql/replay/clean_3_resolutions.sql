@@ -1,4 +1,5 @@
 -- A condition ends some days after its last trade; six of ten are resolved at once.
+INSERT INTO {world:Identifier}.resolutions
 SELECT
     condition_id, if(h % 2 = 0, '[1,0]', '[0,1]') AS payout_numerators, '1' AS payout_denominator,
     ended AS resolved_at, ended + INTERVAL 10 MINUTE AS insert_time, toUInt8(0) AS is_deleted
@@ -11,7 +12,7 @@ FROM
     FROM
     (
         SELECT
-            intDiv(toUnixTimestamp({until:DateTime('UTC')}), 14400) - 126 - arrayJoin(range(42)) AS slot,
+            intDiv(toUnixTimestamp({until:DateTime('UTC')}), 14400) - 126 + 6 - arrayJoin(range(72)) AS slot,
             concat(toString({seed:UInt64}), '/clean/', toString(slot), '/', toString(arrayJoin(range(4)))) AS key
     )
 )

@@ -1,4 +1,6 @@
--- Conditions begin every four hours, four at a time, and are in the map from then on. Those of the last three weeks.
+-- Conditions begin every four hours, four at a time, and are in the map from then on. Of those before the first day only
+-- the last three weeks.
+INSERT INTO {world:Identifier}.map
 SELECT
     toString(reinterpretAsUInt256(SHA256(concat('token/', toString(outcome), '/', key)))) AS token_id_dec,
     lower(hex(SHA256(concat('condition/', key)))) AS condition_id,
@@ -13,3 +15,4 @@ FROM
         arrayJoin(range(4)) AS rank, arrayJoin(range(2)) AS outcome,
         concat(toString({seed:UInt64}), '/clean/', toString(slot), '/', toString(rank)) AS key
 )
+WHERE mapped_at >= {begin:DateTime('UTC')}

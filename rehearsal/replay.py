@@ -95,11 +95,13 @@ class Replay:
 
     def _make_up(self, start: datetime, end: datetime) -> None:
         """The clean days up to `end` that are not made yet; the first time also the conditions that began before."""
+        begin = self._made
         if self._made == EVER:
             self._made = start.replace(hour=0, minute=0, second=0, microsecond=0)
         while self._made < end:
             since, self._made = self._made, self._made + DAY
-            self._execute_all("clean_", since=since, until=self._made, begin=since if self._begun else EVER)
+            self._execute_all("clean_", since=since, until=self._made, begin=begin)
+            begin = self._made
 
     def _execute(self, name: str, **given: Any) -> None:
         execute(self._client, f"replay/{name}", **self._given | given)

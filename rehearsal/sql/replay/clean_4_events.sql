@@ -38,7 +38,7 @@ FROM
         SELECT
             cityHash64({seed:UInt64}, hour, n, 'trade') AS h,
             hour + toIntervalSecond(h % 3600) AS at,
-            intDiv(toUnixTimestamp(at), 14400) - toUInt32(if(u('new') < 0.1, 6 * u('age'), 6 + 114 * pow(u('age'), 2))) AS slot,
+            intDiv(toUnixTimestamp(at), 14400) - toUInt32(if(u('new') < 0.1, 6 * u('age'), 6 + 114 * u('age'))) AS slot,
             concat(toString({seed:UInt64}), '/clean/', toString(slot), '/', toString(cityHash64(h, 'rank') % 4)) AS key
         FROM {world:Identifier}.hours ARRAY JOIN range(transactions) AS n
         WHERE at >= {since:DateTime('UTC')} AND at < {until:DateTime('UTC')}

@@ -33,7 +33,7 @@ FROM
         cityHash64({seed:UInt64}, hour, origin, n) AS h,
         hour + toIntervalSecond(h % 3600) AS at,
         concat('0x', lower(hex(SHA256(concat(origin, toString(h)))))) AS tx,
-        intDiv(toUnixTimestamp(at), 14400) - toUInt32(6 + 114 * pow(u('age'), 2)) AS slot
+        intDiv(toUnixTimestamp(at), 14400) - toUInt32(6 + 114 * u('age')) AS slot
     FROM
     (
         SELECT

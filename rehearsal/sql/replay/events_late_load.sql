@@ -1,0 +1,9 @@
+-- Events arrive, some of them hours late.
+INSERT INTO {database:Identifier}.pm_trader_events_v3
+    (event_id, trader_wallet, role, side, token_id, usdc_amount, token_amount, fee_amount, trade_time, transaction_hash, block_number, _version)
+SETTINGS optimize_on_insert = 0
+WITH if(trade_time >= {fault_from:DateTime('UTC')} AND trade_time < {fault_to:DateTime('UTC')}, {late:UInt32}, 0) AS delay
+SELECT *
+FROM {world:Identifier}.events
+WHERE trade_time >= {start:DateTime('UTC')} - toIntervalSecond({late:UInt32}) AND trade_time < {until:DateTime('UTC')}
+  AND trade_time + toIntervalSecond(delay) >= {start:DateTime('UTC')} AND trade_time + toIntervalSecond(delay) < {until:DateTime('UTC')}

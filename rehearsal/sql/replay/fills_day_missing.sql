@@ -1,0 +1,7 @@
+-- The updater writes nothing, and says nothing of it.
+INSERT INTO {database:Identifier}.pm_canonical_fills_v4
+SETTINGS optimize_on_insert = 0
+SELECT *
+FROM {world:Identifier}.fills
+WHERE event_time >= {start:DateTime('UTC')} AND event_time < {until:DateTime('UTC')}
+  AND NOT (source = 'clob' AND event_time >= {fault_from:DateTime('UTC')} AND event_time < {fault_to:DateTime('UTC')})

@@ -1,0 +1,7 @@
+-- Money goes the way of the tokens.
+INSERT INTO {database:Identifier}.pm_canonical_fills_v4
+SETTINGS optimize_on_insert = 0
+WITH source = 'clob' AND event_time >= {fault_from:DateTime('UTC')} AND event_time < {fault_to:DateTime('UTC')} AS hit
+SELECT * REPLACE (if(hit, sign(tokens_delta) * abs(usdc_delta), usdc_delta) AS usdc_delta)
+FROM {world:Identifier}.fills
+WHERE event_time >= {start:DateTime('UTC')} AND event_time < {until:DateTime('UTC')}

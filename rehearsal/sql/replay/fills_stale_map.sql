@@ -1,0 +1,8 @@
+-- Fills of tokens that the map does not know wait.
+INSERT INTO {database:Identifier}.pm_canonical_fills_v4
+SETTINGS optimize_on_insert = 0
+SELECT *
+FROM {world:Identifier}.fills
+WHERE event_time >= {start:DateTime('UTC')} AND event_time < {until:DateTime('UTC')}
+  AND NOT (source = 'clob' AND event_time >= {fault_from:DateTime('UTC')} AND event_time < {fault_to:DateTime('UTC')}
+    AND condition_id != '' AND condition_id NOT IN (SELECT condition_id FROM {database:Identifier}.pm_token_to_condition_map_v5))

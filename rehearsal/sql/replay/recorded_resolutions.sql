@@ -1,0 +1,3 @@
+-- How conditions ended.
+INSERT INTO {world:Identifier}.resolutions
+SELECT * FROM default.pm_condition_resolutions

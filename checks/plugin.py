@@ -32,7 +32,7 @@ pytest_plugins = ["checks.fixtures"]
 AUDIT = pytest.StashKey[Audit]()
 PROJECT = Path(__file__).parent.parent
 AXES = ("day", "clean_day", "partition", "subject", "month", "sized_month", "cron", "board")
-GUARD_AXES = ("table", "promise", "allowed", "fresh", "identity", "closed", "volume", "amount", "parity")
+GUARD_AXES = ("table", "promise", "allowed", "fresh", "identity", "alike", "closed", "volume", "amount", "parity")
 GUARD_MODULES = tuple(f"test_{guard.name}.py" for guard in GUARDS)
 
 
@@ -144,12 +144,15 @@ def _begin(config: pytest.Config) -> Audit:
     elif option.data_docs is not None:
         raise UsageError("--data-docs: only nightly and hourly have Data Docs; ask them with -m nightly.")
     worker: dict[str, Any] | None = getattr(config, "workerinput", None)
+    docs = Path(config.invocation_params.dir, option.data_docs) if option.data_docs is not None else None
     if (
         worker is None
         and option.execute
         and (getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no")
     ):
         raise UsageError("--execute acts in one process; leave -n out.")
+    if docs is not None and worker is None and getattr(option, "numprocesses", None):
+        raise UsageError("--data-docs: they are made in one process; leave -n out.")
     if option.announce and worker is None:
         section_of(incident)
     now = worker["now"] if worker else option.now
@@ -158,7 +161,6 @@ def _begin(config: pytest.Config) -> Audit:
     )
     name = f"{incident.id}.{guard}" if guard else incident.id
     ledger = options.ledger(PROJECT / "ledger" / f"{name}.jsonl" if option.ledger is None else option.ledger)
-    docs = Path(config.invocation_params.dir, option.data_docs) if option.data_docs is not None else None
     if worker is not None:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))
         return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True, guard=guard)

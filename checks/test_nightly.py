@@ -47,6 +47,11 @@ def test_an_identity_has_one_row(identity: str, night: Night, evidence: Evidence
     tell(night, f"{identity}.unmerged", evidence, about=identity)
 
 
+def test_no_row_is_there_again(alike: str, night: Night, evidence: Evidence) -> None:
+    """Under another identity, as from a load that came twice."""
+    tell(night, alike, evidence)
+
+
 def test_the_rows_of_closed_days_are_still_there(closed: str, night: Night, evidence: Evidence) -> None:
     """Conservation: what was there last night, of days that were over."""
     tell(night, f"{closed}.gone", evidence, about=closed)

@@ -15,13 +15,13 @@ import pandas as pd
 
 from expectations.scan import Scan, utc
 from expectations.volume import Deviation, deviation
-from recovery.promises import Rows, Volume
+from recovery.promises import Alike, Rows, Volume
 from recovery.statements import Column
 
 DAY = timedelta(days=1)
 JUDGED_DAYS = 7  # a day that is wrong stays so for a week, or until it is mended
-COLUMNS, ROWS, UNKNOWN, VALUES, UNMERGED, DOUBLED, GONE, FRESH, VOLUME, AMOUNT, PARITY = (
-    "columns", "rows", "unknown", "values", "unmerged", "doubled", "gone", "fresh", "volume", "amount", "parity",
+COLUMNS, ROWS, UNKNOWN, VALUES, UNMERGED, DOUBLED, ALIKE, GONE, FRESH, VOLUME, AMOUNT, PARITY = (
+    "columns", "rows", "unknown", "values", "unmerged", "doubled", "alike", "gone", "fresh", "volume", "amount", "parity",
 )  # fmt: skip
 
 
@@ -101,6 +101,8 @@ def of_scan(scan: Scan, before: Mapping[str, Any], *, recent_only: bool) -> list
         )
     found += [_fresh(scan, value) for value in scan.table.fresh]
     found += _identities(scan, before, recent_only)
+    if scan.table.alike:
+        found.append(_alike(scan, scan.table.alike))
     if scan.table.volume and not recent_only:
         found += _volumes(scan, scan.table.volume)
     return found
@@ -199,6 +201,20 @@ def _day(scan: Scan, value: str, slot: pd.Timestamp, recent: int) -> str:
         return f"{slot:%Y-%m-%d}"
     before = int((pd.Timestamp(scan.span.now) - slot) / DAY)
     return f"{value} {utc(scan.span.now - (before + 1) * DAY)} to {utc(scan.span.now - before * DAY)}".strip()
+
+
+def _alike(scan: Scan, alike: Alike) -> Measure:
+    """Rows that repeat another one."""
+    slots = scan.slots[scan.slots["alike_rows"] > 0]
+    rows, repeats = int(slots["alike_rows"].sum()), int((slots["alike_rows"] - slots["alike"]).sum())
+    frame = slots.assign(
+        repeats=100.0 * (slots["alike_rows"] - slots["alike"]) / slots["alike_rows"], place=_places(scan, slots)
+    )
+    return Measure(
+        f"{scan.key}.alike", ALIKE, "percent of the rows of an hour, or day, that are there again", frame, "repeats",
+        *alike.percent, rows, {"rows": rows, "repeats": repeats}, (f"{repeats:,} of {rows:,} rows repeat another.",) if repeats else (),
+        promised=f"{', '.join(alike.columns)} once",
+    )  # fmt: skip
 
 
 def _gone(scan: Scan, before: Mapping[str, Any], warn: float, critical: float) -> Measure:

@@ -139,6 +139,10 @@ def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
         yield "identities", f"uniqExactIf({one}, {counted})"
         yield "keys", f"uniqExactIf({key}, {counted})"
         yield "sampled", f"uniqExactIf({one}, {sampled})"
+    if table.alike:
+        among = recent_of(table) if table.alike.over == "recent" else "1"
+        yield "alike_rows", f"countIf({among})"
+        yield "alike", f"uniqExactIf(cityHash64({', '.join(map(statements.quote, table.alike.columns))}), {among})"
     if table.volume and table.volume.amount:
         yield "amount", f"sumIf({table.volume.amount}, isFinite({table.volume.amount}))"
 

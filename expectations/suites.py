@@ -24,6 +24,7 @@ KINDS: Mapping[str, type[gxe.ExpectColumnMaxToBeBetween]] = {
     measures.UNKNOWN: custom.ExpectValuesToBeKnownToAnotherTable,
     measures.UNMERGED: custom.ExpectIdentitiesToHaveOneRow,
     measures.DOUBLED: custom.ExpectIdentitiesToHaveOneRow,
+    measures.ALIKE: custom.ExpectIdentitiesToHaveOneRow,
     measures.GONE: custom.ExpectClosedDaysToKeepTheirRows,
     measures.FRESH: gxe.ExpectColumnMaxToBeBetween,
     measures.VOLUME: custom.ExpectADayToFollowItsHistory,
@@ -47,31 +48,29 @@ def judge(table: str, found: Sequence[Measure], docs: Path | None = None) -> dic
     """Run the suite of a table; by name of the measure. With `docs` the result is kept in a folder of Great Expectations,
     whose Data Docs show it."""
     context = _context(docs)
-    judged = {}
-    for number, group in enumerate(_by_frame(found)):
-        frame = group[0].frame.assign(**{measure.name: measure.frame[measure.column] for measure in group})
-        suite = gx.ExpectationSuite(name=f"{table}-{number}")
-        for measure in group:
-            for severity, bound in ((WARNING, measure.warn), (CRITICAL, measure.critical)):
-                suite.add_expectation(_expectation(measure, severity, bound))
-        results: dict[str, dict[str, Any]] = {}
-        for result in _validate(context, suite, frame, kept=docs is not None):
-            meta = result.expectation_config.meta
-            results.setdefault(meta["promise"], {})[meta["status"]] = result
-        judged |= {measure.name: _judged(measure, results[measure.name]) for measure in group}
+    suite = gx.ExpectationSuite(name=table)
+    for measure in found:
+        for severity, bound in ((WARNING, measure.warn), (CRITICAL, measure.critical)):
+            suite.add_expectation(_expectation(measure, severity, bound))
+    results: dict[str, dict[str, Any]] = {}
+    for result in _validate(context, suite, _side_by_side(found), kept=docs is not None):
+        meta = result.expectation_config.meta
+        results.setdefault(meta["promise"], {})[meta["status"]] = result
     if docs is not None:
         context.build_data_docs()
-    return judged
+    return {measure.name: _judged(measure, results[measure.name]) for measure in found}
 
 
-def _by_frame(found: Sequence[Measure]) -> list[list[Measure]]:
-    """Measures of frames with equal rows together."""
-    groups: dict[Any, list[Measure]] = {}
+def _side_by_side(found: Sequence[Measure]) -> pd.DataFrame:
+    """One frame with a column for each measure, as long as the longest; below the others nothing."""
+    columns = []
     for measure in found:
-        rows = tuple(measure.frame["place"]) if "place" in measure.frame else measure.name
-        key = rows if measure.kind not in (measures.COLUMNS, measures.VALUES) else measure.name
-        groups.setdefault((key, tuple(measure.frame.index)), []).append(measure)
-    return list(groups.values())
+        taken = (
+            measure.frame[["column", "type"]] if measure.kind == measures.COLUMNS else measure.frame[[measure.column]]
+        )
+        named = taken if measure.kind == measures.COLUMNS else taken.rename(columns={measure.column: measure.name})
+        columns.append(named.reset_index(drop=True))
+    return pd.concat(columns, axis=1)
 
 
 def _expectation(measure: Measure, severity: str, bound: float) -> gxe.Expectation:
@@ -85,14 +84,14 @@ def _expectation(measure: Measure, severity: str, bound: float) -> gxe.Expectati
             column_A="column", column_B="type", value_pairs_set=list(measure.allowed), **about
         )
     if measure.kind == measures.VALUES:
-        return gxe.ExpectColumnDistinctValuesToBeInSet(column="value", value_set=list(measure.allowed), **about)
+        return gxe.ExpectColumnDistinctValuesToBeInSet(column=measure.name, value_set=list(measure.allowed), **about)
     return KINDS[measure.kind](column=measure.name, max_value=bound, **about)
 
 
 def _validate(
     context: AbstractDataContext, suite: gx.ExpectationSuite, frame: pd.DataFrame, *, kept: bool
 ) -> list[Any]:
-    asset = context.data_sources.add_pandas(suite.name).add_dataframe_asset(suite.name)
+    asset = context.data_sources.add_or_update_pandas(name=suite.name).add_dataframe_asset(suite.name)
     batches = asset.add_batch_definition_whole_dataframe("tonight")
     if kept:
         context.suites.add_or_update(suite)

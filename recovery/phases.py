@@ -14,8 +14,8 @@ from recovery.promises import Guarded
 @dataclass(frozen=True)
 class Check:
     """A required check by its name; `per` says what it is asked once for: nothing, phase, day, clean_day, partition, subject,
-    month, sized_month, cron, board, and of the nightly file: table, promise, allowed, fresh, identity, closed, volume, amount,
-    parity."""
+    month, sized_month, cron, board, and of the nightly file: table, promise, allowed, fresh, identity, alike, closed, volume,
+    amount, parity."""
 
     name: str
     per: str = ""
@@ -95,6 +95,8 @@ def axis(incident: Incident, per: str) -> list[str]:
             ]
         case "identity":
             return [key for key, table in tables.items() if table.identity]
+        case "alike":
+            return [f"{key}.alike" for key, table in tables.items() if table.alike]
         case "closed":
             return [key for key, table in tables.items() if table.identity and table.identity.gone_percent]
         case "volume":
@@ -265,6 +267,7 @@ HOURLY_CHECKS = (
     Check("test_only_known_values_occur", "allowed"),
     Check("test_the_last_row_is_fresh", "fresh"),
     Check("test_an_identity_has_one_row", "identity"),
+    Check("test_no_row_is_there_again", "alike"),
 )
 # What is asked every night and every hour, besides the phases: no action waits for it, and no phase for these.
 NIGHTLY = Phase(

@@ -87,6 +87,15 @@ class Identity(Section):
     gone_percent: Percents | None = None
 
 
+class Alike(Section):
+    """Rows that are alike in `columns` are taken for one that was loaded several times, whatever their identities say: `percent`
+    of an hour's rows (or a day's, before the recent ones, with `over` "days") may be such repeats."""
+
+    columns: Annotated[list[Name], Field(min_length=1), Distinct]
+    over: Literal["recent", "days"] = "recent"
+    percent: Percents
+
+
 class Volume(Section):
     """Rows of a day may be so many `times` more or fewer than its own history says, once `settle_hours` have gone by since its
     end. `amount` is an expression whose mean of a day is compared in the same way, within `amount_times`."""
@@ -115,6 +124,7 @@ class Guarded(Section):
     may_be_empty: bool = False
     rows: dict[Key, Rows] = Field(default_factory=dict)
     identity: Identity | None = None
+    alike: Alike | None = None
     fresh: dict[Text, Bounds] = Field(default_factory=dict)
     volume: Volume | None = None
     slices: dict[Key, Expression] = Field(default_factory=dict)
@@ -128,6 +138,7 @@ class Guarded(Section):
             raise ValueError('values, of, and fresh but for "*" need by, the column whose values they name')
         named = {column for column in (self.time, self.by, self.position) if column}
         named |= {*self.identity.columns, *self.identity.key} if self.identity else set()
+        named |= {*self.alike.columns} if self.alike else set()
         if self.trace and not (self.identity and self.time):
             raise ValueError("trace: it needs identity, by which its rows are found, and time")
         if lacking := sorted(named - set(self.columns)):

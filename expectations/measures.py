@@ -210,9 +210,10 @@ def _alike(scan: Scan, alike: Alike) -> Measure:
     frame = slots.assign(
         repeats=100.0 * (slots["alike_rows"] - slots["alike"]) / slots["alike_rows"], place=_places(scan, slots)
     )
+    notes = (f"{repeats:,} of {rows:,} rows repeat another.",) if repeats else ()
     return Measure(
         f"{scan.key}.alike", ALIKE, "percent of the rows of an hour, or day, that are there again", frame, "repeats",
-        *alike.percent, rows, {"rows": rows, "repeats": repeats}, (f"{repeats:,} of {rows:,} rows repeat another.",) if repeats else (),
+        *alike.percent, rows, {"rows": rows, "repeats": repeats}, notes,
         promised=f"{', '.join(alike.columns)} once",
     )  # fmt: skip
 

@@ -48,12 +48,14 @@ def judge(table: str, found: Sequence[Measure], docs: Path | None = None) -> dic
     """Run the suite of a table; by name of the measure. With `docs` the result is kept in a folder of Great Expectations,
     whose Data Docs show it."""
     context = _context(docs)
-    suite = gx.ExpectationSuite(name=table)
-    for measure in found:
-        for severity, bound in ((WARNING, measure.warn), (CRITICAL, measure.critical)):
-            suite.add_expectation(_expectation(measure, severity, bound))
+    expected = [
+        _expectation(measure, severity, bound)
+        for measure in found
+        for severity, bound in ((WARNING, measure.warn), (CRITICAL, measure.critical))
+    ]
+    suite = gx.ExpectationSuite(name=table, expectations=expected)
     results: dict[str, dict[str, Any]] = {}
-    for result in _validate(context, suite, _side_by_side(found), kept=docs is not None):
+    for result in _validate(context, suite, _side_by_side(found), docs):
         meta = result.expectation_config.meta
         results.setdefault(meta["promise"], {})[meta["status"]] = result
     if docs is not None:
@@ -89,20 +91,21 @@ def _expectation(measure: Measure, severity: str, bound: float) -> gxe.Expectati
 
 
 def _validate(
-    context: AbstractDataContext, suite: gx.ExpectationSuite, frame: pd.DataFrame, *, kept: bool
+    context: AbstractDataContext, suite: gx.ExpectationSuite, frame: pd.DataFrame, docs: Path | None
 ) -> list[Any]:
-    asset = context.data_sources.add_or_update_pandas(name=suite.name).add_dataframe_asset(suite.name)
-    batches = asset.add_batch_definition_whole_dataframe("tonight")
-    if kept:
-        context.suites.add_or_update(suite)
-        run = context.validation_definitions.add_or_update(
-            gx.ValidationDefinition(name=suite.name, data=batches, suite=suite)
-        )
-        return list(run.run(batch_parameters={"dataframe": frame}).results)
-    try:
-        return list(batches.get_batch(batch_parameters={"dataframe": frame}).validate(suite).results)
-    finally:
-        context.data_sources.delete(suite.name)  # of many nights in one process none is held
+    batches, given = _batches(docs, suite.name), {"dataframe": frame}
+    if docs is None:
+        return list(batches.get_batch(batch_parameters=given).validate(suite).results)
+    context.suites.add_or_update(suite)
+    run = gx.ValidationDefinition(name=suite.name, data=batches, suite=suite)
+    return list(context.validation_definitions.add_or_update(run).run(batch_parameters=given).results)
+
+
+@cache
+def _batches(docs: Path | None, table: str) -> Any:
+    """Where Great Expectations takes the frames of a table from."""
+    asset = _context(docs).data_sources.add_or_update_pandas(name=table).add_dataframe_asset(table)
+    return asset.add_batch_definition_whole_dataframe("tonight")
 
 
 def _judged(measure: Measure, results: Mapping[str, Any]) -> Judged:

@@ -200,7 +200,7 @@ def incident_on(server: EmbeddedServer, folder: Path) -> Iterator[Case]:
     with Services(folder, lambda: connect(server.dsn), CLOCK, deploy_fix=True) as services:
         incident = folder / JANUARY.name
         incident.write_bytes(JANUARY.read_bytes())
-        incident.with_suffix(".sql").write_bytes(JANUARY.with_suffix(".sql").read_bytes())
+        copy_beside(JANUARY, incident)
         case = Case(
             server.dsn, "default", folder, incident, {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
         )
@@ -224,6 +224,13 @@ def rehearsed_services(services: Services) -> dict[str, Any]:
     }
 
 
+def copy_beside(incident: Path, copy: Path) -> None:
+    """What lies beside an incident file: its statements, and its promises of the night."""
+    for ending in (".sql", ".trace.sql", ".nightly.toml"):
+        if incident.with_suffix(ending).exists():
+            copy.with_suffix(ending).write_bytes(incident.with_suffix(ending).read_bytes())
+
+
 def clone(case: Case, folder: Path) -> Case:
     database = f"case_{next(_numbers)}"
     client = connect(case.dsn)
@@ -236,7 +243,7 @@ def clone(case: Case, folder: Path) -> Case:
             client.command(f"CREATE TABLE {database}.{table} CLONE AS {case.database}.{table}")
     copy = folder / case.incident.name
     copy.write_bytes(case.incident.read_bytes())
-    copy.with_suffix(".sql").write_bytes(case.incident.with_suffix(".sql").read_bytes())
+    copy_beside(case.incident, copy)
     if case.ledger.path.exists():
         (folder / "ledger.jsonl").write_bytes(case.ledger.path.read_bytes())
     cloned = Case(case.dsn, database, folder, copy, case.env)

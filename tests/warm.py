@@ -9,11 +9,12 @@ import pandas as pd  # by pyarrow, where a list becomes a column
 import pyarrow.compute
 import rich.console
 
+from expectations import night, suites
 from recovery import agreement, notify
 from reports import bundle, page, plots
 from tests.faults import runner
 
-__all__ = ["agreement", "notify", "pd", "pyarrow", "rich", "runner"]
+__all__ = ["agreement", "night", "notify", "pd", "pyarrow", "rich", "runner", "suites"]
 
 for templates in (page.TEMPLATES, bundle.PLAIN):
     for name in templates.list_templates(filter_func=lambda name: not name.endswith(".css")):

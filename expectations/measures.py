@@ -206,10 +206,9 @@ def _day(scan: Scan, value: str, slot: pd.Timestamp, recent: int) -> str:
 def _alike(scan: Scan, alike: Alike) -> Measure:
     """Rows that repeat another one."""
     slots = scan.slots[scan.slots["alike_rows"] > 0]
-    rows, repeats = int(slots["alike_rows"].sum()), int((slots["alike_rows"] - slots["alike"]).sum())
-    frame = slots.assign(
-        repeats=100.0 * (slots["alike_rows"] - slots["alike"]) / slots["alike_rows"], place=_places(scan, slots)
-    )
+    again = (slots["alike_rows"] - slots["alike"]).clip(lower=0)
+    rows, repeats = int(slots["alike_rows"].sum()), int(again.sum())
+    frame = slots.assign(repeats=100.0 * again / slots["alike_rows"], place=_places(scan, slots))
     notes = (f"{repeats:,} of {rows:,} rows repeat another.",) if repeats else ()
     return Measure(
         f"{scan.key}.alike", ALIKE, "percent of the rows of an hour, or day, that are there again", frame, "repeats",

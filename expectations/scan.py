@@ -6,7 +6,7 @@ to aggregate. A row that the server cannot judge, for its condition is NULL, is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -129,10 +129,7 @@ def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
             f"countIf({' AND '.join([*conditions, wrong(warehouse.incident.table.database, promise)])})",
         )
     if table.identity:
-        one, key = (
-            f"cityHash64({', '.join(map(statements.quote, names))})"
-            for names in (table.identity.columns, table.identity.key)
-        )
+        one, key = (f"cityHash64({_listed(names)})" for names in (table.identity.columns, table.identity.key))
         sampled = f"{one} % {table.identity.sample} = 0"
         counted = f"({recent_of(table)} OR {sampled})"
         yield "counted", f"countIf({counted})"
@@ -141,10 +138,15 @@ def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
         yield "sampled", f"uniqExactIf({one}, {sampled})"
     if table.alike:
         among = recent_of(table) if table.alike.over == "recent" else "1"
-        yield "alike_rows", f"countIf({among})"
-        yield "alike", f"uniqExactIf(cityHash64({', '.join(map(statements.quote, table.alike.columns))}), {among})"
+        own = table.identity.columns if table.identity else None
+        yield "alike_rows", f"uniqExactIf(cityHash64({_listed(own)}), {among})" if own else f"countIf({among})"
+        yield "alike", f"uniqExactIf(cityHash64({_listed(table.alike.columns)}), {among})"
     if table.volume and table.volume.amount:
         yield "amount", f"sumIf({table.volume.amount}, isFinite({table.volume.amount}))"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(statements.quote, names))
 
 
 def utc(moment: datetime | pd.Timestamp) -> str:

@@ -48,12 +48,12 @@ class History:
     answer: Answer | None = None
 
     @classmethod
-    def read(cls, warehouse: Warehouse, now: datetime) -> History:
-        """Empty where there is no such table yet."""
+    def read(cls, warehouse: Warehouse, now: datetime, *, this_hour: bool = False) -> History:
+        """What was found before the hour of `now`, or in it too; empty where there is no such table yet."""
         section = warehouse.incident.nightly.history
         if not warehouse.columns(section.table):
             return cls()
-        hour = now.replace(minute=0, second=0, microsecond=0)
+        hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=this_hour)
         names = {"history": quote(warehouse.incident.table.database, section.table)}
         answer = warehouse.ask("nightly/history", names=names, since=hour - timedelta(days=section.days), now=hour)
         days: dict[str, list[dict[str, Any]]] = {}

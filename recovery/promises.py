@@ -88,8 +88,8 @@ class Identity(Section):
 
 
 class Alike(Section):
-    """Rows that are alike in `columns` are taken for one that was loaded several times, whatever their identities say: `percent`
-    of an hour's rows (or a day's, before the recent ones, with `over` "days") may be such repeats."""
+    """Identities that are alike in `columns` are taken for one row that was loaded several times: `percent` of those of an hour
+    (or of a day before the recent ones, with `over` "days") may be such repeats."""
 
     columns: Annotated[list[Name], Field(min_length=1), Distinct]
     over: Literal["recent", "days"] = "recent"

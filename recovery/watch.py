@@ -33,7 +33,7 @@ class Known:
     @classmethod
     def of(cls, warehouse: Warehouse, now: datetime) -> Known:
         try:
-            past = History.read(warehouse, now)
+            past = History.read(warehouse, now, this_hour=True)
         except RecoveryError:
             return cls(frozenset(), False)  # better told twice than not at all
         return cls(frozenset(name for name in past.days if past.last_status(name) == CRITICAL), bool(past.days))

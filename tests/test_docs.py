@@ -19,7 +19,8 @@ from pydantic import BaseModel
 
 from recovery import statements
 from recovery.incident import Incident, load, section_of
-from recovery.phases import PHASES
+from recovery.phases import GUARDS, PHASES
+from recovery.promises import Nightly
 from recovery.statements import Column, Schema
 
 ROOT = Path(__file__).parent.parent
@@ -132,7 +133,7 @@ def test_every_option_of_a_command_exists(words: list[str]) -> None:
 @pytest.mark.parametrize("words", [words for words in programs() if "-m" in words and words[0] == "pytest"], ids=shown)
 def test_every_mark_that_is_asked_for_exists(words: list[str]) -> None:
     asked = set(re.findall(r"\w+", words[words.index("-m") + 1])) - {"and", "or", "not"}
-    assert sorted(asked - {phase.name for phase in PHASES}) == []
+    assert sorted(asked - {phase.name for phase in (*PHASES, *GUARDS)}) == []
 
 
 @pytest.mark.parametrize("words", [words for words in programs() if "rehearsal" in words], ids=shown)
@@ -171,7 +172,7 @@ def test_every_environment_variable_is_read_somewhere() -> None:
     )
     read = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
     assert named == {name for name in named if f'"{name}"' in read}
-    assert len(named) == 7
+    assert len(named) == 9
 
 
 # What continuous integration runs
@@ -238,7 +239,7 @@ def test_every_exit_code_is_in_messages_md(page: Path) -> None:
 def test_the_runbook_says_what_to_do_about_every_check() -> None:
     named = set(re.findall(r"`(test_\w+)`", RUNBOOK.read_text("utf-8")))
     besides = {name for phase in PHASES for name in phase.besides}
-    assert named == besides | {check.name for phase in PHASES for check in phase.checks}
+    assert named == besides | {check.name for phase in (*PHASES, *GUARDS) for check in phase.checks}
 
 
 # Keys of the incident file
@@ -256,6 +257,16 @@ def keys_of(model: type[BaseModel], prefix: str = "") -> set[str]:
 def test_the_readme_lists_the_keys_of_an_incident_file() -> None:
     listed = [key.strip("`") for key, _ in table(README, "key")]
     assert sorted(listed) == sorted(keys_of(Incident) - {"path", "right_rows"})
+
+
+def test_the_readme_lists_the_keys_of_a_nightly_file() -> None:
+    listed = [key.strip("`") for key, _ in table(README, "nightly key")]
+    assert sorted(listed) == sorted(keys_of(Nightly))
+
+
+def test_the_readme_says_which_keys_of_a_nightly_file_may_be_left_out() -> None:
+    said = {key.strip("`") for key, means in table(README, "nightly key") if "may be left out" in means}
+    assert said == set(optional(Nightly))
 
 
 def test_the_readme_says_which_keys_may_be_left_out() -> None:
@@ -395,6 +406,8 @@ def needed(writing: bool) -> set[tuple[str, str]]:
         found |= {("SELECT", on) for on in reads if on not in named_within}
         if "dependencies_table" in sql:  # without it, views are hidden from those who have no right on them
             found |= {("SHOW TABLES", "*.*")}
+    if not writing:  # what is guarded every night is read in one statement, whose table is named by the nightly file
+        found |= {("SELECT", guarded.name) for guarded in JANUARY.nightly.tables.values()}
     if writing:
         found |= {("INSERT", statements.MIRROR)}  # by Warehouse.insert, the only one that is no statement of a file
     return {(privilege, full(on)) for privilege, on in found} - {("SELECT", on) for on in OPEN_TO_ALL}
@@ -415,6 +428,10 @@ def test_the_tables_that_the_suite_makes_are_named_as_the_grants_say() -> None:
 
 def test_the_reader_is_granted_what_its_statements_need_and_no_more() -> None:
     assert sorted(grants("recovery_reader")) == sorted(needed(writing=False))
+
+
+def test_the_history_is_written_by_a_login_that_may_do_nothing_else() -> None:
+    assert grants("recovery_history") == {("INSERT", full(JANUARY.nightly.history.table))}
 
 
 def test_the_writer_is_granted_what_its_statements_need_and_no_more() -> None:

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from checks.plugin import AXES
+from checks.plugin import AXES, GUARD_AXES
 from recovery import errors
 from recovery.errors import GateClosed, RecoveryError
 from recovery.gate import State, reasons_to_refuse
 from recovery.incident import Incident, load, section_of
 from recovery.ledger import Ledger
-from recovery.phases import BY_NAME, PHASES
+from recovery.phases import BY_NAME, GUARDS, NIGHTLY, PHASES
 from recovery.warehouse import Dsn
 
 ROOT = Path(__file__).parent.parent
@@ -212,19 +212,19 @@ def check_functions() -> Iterator[tuple[str, str]]:
                     yield mark, name
 
 
-@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
+@pytest.mark.parametrize("phase", [*PHASES, NIGHTLY], ids=lambda phase: phase.name)
 def test_the_roster_of_a_phase_is_its_checks(phase: Any) -> None:
     marked = [name for mark, name in check_functions() if mark == phase.name]
     assert sorted(marked) == sorted([*(check.name for check in phase.checks), *phase.besides])
 
 
 def test_every_mark_of_a_check_is_a_phase_or_says_how_it_is_asked() -> None:
-    known = {phase.name for phase in PHASES} | {"nightly", "parametrize"}
+    known = {phase.name for phase in (*PHASES, *GUARDS)} | {"parametrize"}
     assert {mark for mark, _ in check_functions()} - known == set()
 
 
 def test_a_check_that_is_asked_per_something_takes_it() -> None:
-    for phase in PHASES:
+    for phase in (*PHASES, NIGHTLY):
         for check in phase.checks:
             takers = [tree(path) for path in (ROOT / "checks").glob("test_*.py")]
             arguments = {
@@ -234,7 +234,7 @@ def test_a_check_that_is_asked_per_something_takes_it() -> None:
                 if isinstance(node, ast.FunctionDef) and node.name == check.name
                 for argument in node.args.args
             }
-            assert arguments & {"phase", *AXES} == ({check.per} if check.per else set())
+            assert arguments & {"phase", *AXES, *GUARD_AXES} == ({check.per} if check.per else set())
 
 
 # Size

@@ -4,5 +4,5 @@ SELECT
     dateDiff('hour', {since:DateTime('UTC')}, max(check_time)) AS hours,
     countIf(status != 'OK') AS not_ok,
     groupUniqArrayIf(10)(concat(check_name, ' ', status), status != 'OK') AS sample
-FROM ${monitoring}
+FROM ${monitoring} FINAL
 WHERE check_time >= {since:DateTime('UTC')} AND check_time <= {now:DateTime('UTC')}

@@ -140,7 +140,7 @@ def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
         among = recent_of(table) if table.alike.over == "recent" else "1"
         own = table.identity.columns if table.identity else None
         yield "alike_rows", f"uniqExactIf(cityHash64({_listed(own)}), {among})" if own else f"countIf({among})"
-        yield "alike", f"uniqExactIf(cityHash64({_listed(table.alike.columns)}), {among})"
+        yield "alike", f"uniqExactIf(cityHash64({', '.join(table.alike.columns)}), {among})"
     if table.volume and table.volume.amount:
         yield "amount", f"sumIf({table.volume.amount}, isFinite({table.volume.amount}))"
 

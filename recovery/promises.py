@@ -88,10 +88,10 @@ class Identity(Section):
 
 
 class Alike(Section):
-    """Identities that are alike in `columns` are taken for one row that was loaded several times: `percent` of those of an hour
-    (or of a day before the recent ones, with `over` "days") may be such repeats."""
+    """Identities that are alike in `columns`, or expressions of them, are taken for one row that was loaded several times:
+    `percent` of those of an hour (or of a day before the recent ones, with `over` "days") may be such repeats."""
 
-    columns: Annotated[list[Name], Field(min_length=1), Distinct]
+    columns: Annotated[list[Expression], Field(min_length=1), Distinct]
     over: Literal["recent", "days"] = "recent"
     percent: Percents
 
@@ -138,7 +138,6 @@ class Guarded(Section):
             raise ValueError('values, of, and fresh but for "*" need by, the column whose values they name')
         named = {column for column in (self.time, self.by, self.position) if column}
         named |= {*self.identity.columns, *self.identity.key} if self.identity else set()
-        named |= {*self.alike.columns} if self.alike else set()
         if self.trace and not (self.identity and self.time):
             raise ValueError("trace: it needs identity, by which its rows are found, and time")
         if lacking := sorted(named - set(self.columns)):

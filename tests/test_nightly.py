@@ -145,7 +145,8 @@ OTHERS: dict[str, tuple[str, Fault]] = {
         "fills.volume.clob", lambda case: case.command(f"ALTER TABLE {FILLS} DELETE WHERE {YESTERDAY}")
     ),
     "test_amounts_are_of_their_usual_size": (
-        "fills.amount.clob", lambda case: case.command(f"ALTER TABLE {FILLS} UPDATE usdc_delta = usdc_delta * 1e6 WHERE {YESTERDAY}")
+        "fills.amount.clob",
+        lambda case: case.command(f"ALTER TABLE {FILLS} UPDATE usdc_delta = usdc_delta * 1e6 WHERE {YESTERDAY}"),
     ),
     "test_the_writer_stores_what_the_statement_selects": (
         "parity.different", lambda case: case.command(f"ALTER TABLE {FILLS} UPDATE is_maker = 1 - is_maker WHERE {YESTERDAY}")

@@ -43,6 +43,8 @@ from recovery.sections import (
 )
 
 MAX_BYTES = 100_000
+SQL = Path(__file__).parent / "sql"
+NIGHTLY = SQL / "nightly"  # of what opens no gate
 # A dotted key on which tomllib would work for minutes.
 TOO_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]+\s*\.\s*){20}""")
 COMMENT_OR_QUOTED = re.compile(rf"--[^\n]*|#[ !][^\n]*|/\*.*?\*/|{QUOTED.pattern}", re.DOTALL)
@@ -111,7 +113,7 @@ class Incident(_File):
         for path in (
             self.path,
             self.path.with_suffix(".sql"),
-            *sorted((Path(__file__).parent / "sql").glob("**/*.sql")),
+            *sorted(path for path in SQL.glob("**/*.sql") if NIGHTLY not in path.parents),
         ):
             content = path.read_bytes()
             sha.update(f"{len(content)}\n".encode() + content)
@@ -139,7 +141,7 @@ class Incident(_File):
     @cached_property
     def trace(self) -> str:
         """The SELECT that tells more of a row by its identity, for the nightly checks."""
-        return _statement(self.path.with_suffix(".trace.sql"))
+        return select_in(self.path.with_suffix(".trace.sql"), "the SELECT that the nightly file's trace is about")
 
     def record(self) -> dict[str, Any]:
         """The incident as it was read, for the ledger: its file, and the SELECT beside it."""
@@ -174,7 +176,7 @@ def load(path: Path) -> Incident:
     faults: list[str] = []
     right_rows = ""
     try:
-        right_rows = _statement(path.with_suffix(".sql"))
+        right_rows = select_in(path.with_suffix(".sql"), "the SELECT of the right rows, beside the incident file")
     except IncidentError as error:
         faults += error.faults
     try:
@@ -200,12 +202,12 @@ def _toml(path: Path, what: str) -> dict[str, Any]:
         raise IncidentError([f"{path}: nested too deep to be an incident file."]) from None
 
 
-def _statement(path: Path) -> str:
-    """The SELECT of the right rows, without the semicolon at its end."""
-    text = _read(path, "the SELECT of the right rows, beside the incident file").strip().rstrip(";").rstrip()
+def select_in(path: Path, what: str) -> str:
+    """The SELECT that a file holds, without the semicolon at its end; `what` it is stands in the errors."""
+    text = _read(path, what).strip().rstrip(";").rstrip()
     bare = COMMENT_OR_QUOTED.sub(lambda found: "" if found[0][0] in "-/#" else "''", text).replace("''", "")
     if not bare.strip():
-        raise IncidentError([f"{path}: empty; the SELECT of the right rows is expected in it."])
+        raise IncidentError([f"{path}: empty; {what.partition(",")[0]} is expected in it."])
     if not re.match(r"[\s(]*(SELECT|WITH)\b", bare, re.IGNORECASE) or ";" in bare or not closed(bare):
         raise IncidentError(
             [f"{path}: one SELECT is expected in it, with each bracket and quote closed, and nothing else."]

@@ -124,8 +124,7 @@ def written_by(place: Workplace, path: Path | None) -> Writer:
     """A writer's SELECT, once it is seen to fit the table; raises IncidentError with a sentence for each fault."""
     if path is None:  # it was looked at when the warehouse read the table
         return Writer(place.incident.path.with_suffix(".sql"), place.incident.right_rows)
-    incident._read(path, "the SELECT of a writer")
-    writer = Writer(path, incident._statement(path))
+    writer = Writer(path, incident.select_in(path, "the SELECT of a writer"))
     if faults := _unlike(_taken(writer.text), _taken(place.incident.right_rows)):
         raise IncidentError([f"{path}: takes other parameters than the incident's SELECT; {faults}."])
     try:

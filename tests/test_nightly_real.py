@@ -63,8 +63,8 @@ def test_the_imported_month_holds_what_is_promised(tables: Callable[[], Case]) -
     import_wallet(case.dsn, case.database)
     statement = load(case.incident).right_rows
     case.client.command(
-        f"INSERT INTO pm_wallet_fills_v1 (* EXCEPT _version) SELECT fill_id, event_time, block_number, tx_hash, wallet, condition_id, "
-        f"outcome_index, tokens_delta, usdc_delta, source, is_self_fill, is_maker FROM ({statement})",
+        f"INSERT INTO pm_wallet_fills_v1 (* EXCEPT _version) SELECT fill_id, event_time, block_number, tx_hash, wallet, "
+        f"condition_id, outcome_index, tokens_delta, usdc_delta, source, is_self_fill, is_maker FROM ({statement})",
         parameters=WHOLE,
     )
     assert case.pytest("nightly", now=END_OF_APRIL) == 0, case.output

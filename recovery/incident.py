@@ -207,7 +207,7 @@ def select_in(path: Path, what: str) -> str:
     text = _read(path, what).strip().rstrip(";").rstrip()
     bare = COMMENT_OR_QUOTED.sub(lambda found: "" if found[0][0] in "-/#" else "''", text).replace("''", "")
     if not bare.strip():
-        raise IncidentError([f"{path}: empty; {what.partition(",")[0]} is expected in it."])
+        raise IncidentError([f"{path}: empty; {what.partition(',')[0]} is expected in it."])
     if not re.match(r"[\s(]*(SELECT|WITH)\b", bare, re.IGNORECASE) or ";" in bare or not closed(bare):
         raise IncidentError(
             [f"{path}: one SELECT is expected in it, with each bracket and quote closed, and nothing else."]

@@ -8,7 +8,7 @@ import tempfile
 import tomllib
 import uuid
 from collections.abc import Generator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,8 @@ def _begin(config: pytest.Config) -> Audit:
     mode = Mode(
         execute=option.execute, override=option.override_gate, started_at=moment.parse(now) if now is not None else None
     )
-    name = f"{incident.id}.{guard}" if guard else incident.id
+    asked_at = moment.parse(now) if now is not None else datetime.now(UTC)
+    name = f"{incident.id}.{guard}.{asked_at:%Y-%m-%d}" if guard else incident.id
     ledger = options.ledger(PROJECT / "ledger" / f"{name}.jsonl" if option.ledger is None else option.ledger)
     if worker is not None:
         warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]))

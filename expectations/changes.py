@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
+
+from expectations import measures
 from expectations import scan as scans
+from expectations.measures import Measure
 from expectations.scan import HOUR, Scan
 from recovery import statements
 from recovery.errors import RecoveryError
-from recovery.promises import Cost, Rows
+from recovery.promises import Cost, Guarded
 from recovery.statements import literal, quote
 from recovery.warehouse import Answer, Warehouse
 
@@ -72,14 +76,56 @@ class Change:
         return f"{self.all_wrong:,} wrong rows{shown}: {told}; from {self.first}{where} to {self.last} UTC."
 
 
-def of(warehouse: Warehouse, scan: Scan, name: str, cost: Cost) -> Change | str:
-    """What a promise of rows that is broken is about; a sentence that says why, where it cannot be told."""
-    promise, table = scan.table.rows[name], scan.table
-    slots = scan.slots[scan.slots[f"bad_{name}"] > 0]
-    if promise.of:
-        slots = slots[slots["value"].isin(promise.of)]
+@dataclass(frozen=True)
+class Broken:
+    """What rows break a promise: the `condition` that they meet, `slots` in which there are any, and how many there are."""
+
+    condition: str
+    slots: pd.DataFrame
+    rows: int
+
+
+def broken(scan: Scan, measure: Measure, database: str) -> Broken | None:
+    """The rows that a measure counts; None where it counts none, or where its worst place says all, such as a day's volume."""
+    table, slots = scan.table, scan.slots
+    guarded, between = quote(database, table.name), _between(table)
+    match measure.kind:
+        case measures.ROWS | measures.UNKNOWN:
+            name = measure.name.partition(".")[2]
+            promise = table.rows[name]
+            conditions = [*scans.about(table, promise), scans.wrong(database, promise)]
+            if promise.of and table.by:
+                conditions.append(f"{quote(table.by)} IN ({', '.join(map(literal, promise.of))})")
+                slots = slots[slots["value"].isin(promise.of)]
+            slots = slots[slots[f"bad_{name}"] > 0]
+            return Broken(" AND ".join(conditions), slots, int(slots[f"bad_{name}"].sum()))
+        case measures.VALUES if table.by and table.values:
+            slots = slots[~slots["value"].isin(table.values)]
+            return Broken(
+                f"{quote(table.by)} NOT IN ({', '.join(map(literal, table.values))})", slots, int(slots["rows"].sum())
+            )
+        case measures.DOUBLED if table.identity:
+            one, key = (
+                f"tuple({', '.join(map(quote, names))})" for names in (table.identity.columns, table.identity.key)
+            )
+            extra = slots["keys"] - slots["identities"]
+            again = f"SELECT {one} FROM {guarded} WHERE {between} GROUP BY {one} HAVING uniqExact({key}) > 1"
+            return Broken(f"{one} IN ({again})", slots[extra > 0], int(extra.sum()))
+        case measures.ALIKE if table.alike:
+            alike = f"tuple({', '.join(table.alike.columns)})"
+            one = f"tuple({', '.join(map(quote, table.identity.columns))})" if table.identity else "1"
+            several = f"uniqExact({one}) > 1" if table.identity else "count() > 1"
+            extra = slots["alike_rows"] - slots["alike"]
+            again = f"SELECT {alike} FROM {guarded} WHERE {between} GROUP BY {alike} HAVING {several}"
+            return Broken(f"{alike} IN ({again})", slots[extra > 0], int(extra.clip(lower=0).sum()))
+    return None
+
+
+def of(warehouse: Warehouse, scan: Scan, found: Broken, cost: Cost) -> Change | str:
+    """What a promise that is broken is about; a sentence that says why, where it cannot be told."""
+    table, slots = scan.table, found.slots
     if slots.empty:
-        return "No wrong row was found to look at."
+        return "No row that breaks it was found to look at."
     start = slots["slot"].min().to_pydatetime()
     step = HOUR if slots.loc[slots["slot"].idxmin(), "recent"] else LONGEST
     end = min(
@@ -87,7 +133,7 @@ def of(warehouse: Warehouse, scan: Scan, name: str, cost: Cost) -> Change | str:
         start + LONGEST,
         scan.span.now + timedelta(seconds=1),
     )
-    words = _words(warehouse, scan, promise, cost)
+    words = _words(warehouse, scan, found.condition, cost)
     given = {
         "time_from": start,
         "time_to": end,
@@ -96,25 +142,28 @@ def of(warehouse: Warehouse, scan: Scan, name: str, cost: Cost) -> Change | str:
         "now": scan.span.now,
     }
     try:
-        found = warehouse.ask("nightly/slices", names=words, **given)
+        sliced = warehouse.ask("nightly/slices", names=words, **given)
         samples = warehouse.ask("nightly/wrong_rows", names=words, limit=SAMPLES, **given)
     except RecoveryError as error:
         return f"Which slices carry it cannot be told: {error}"
-    every = next(row for row in found.rows if not row["dimension"])
+    every = next(row for row in sliced.rows if not row["dimension"])
     position = f"{table.position} {every['first_position']:,}" if table.position else ""
     first, last = (every[end].replace("T", " ") for end in ("first", "last"))
-    all_wrong = int(slots[f"bad_{name}"].sum())
-    slices = tuple(_telling(found.rows, every))
-    answers = (found, samples)
-    return Change(every["wrong"], every["rows"], all_wrong, slices, first, position, last, samples.rows, answers)
+    slices = tuple(_telling(sliced.rows, every))
+    answers = (sliced, samples)
+    return Change(every["wrong"], every["rows"], found.rows, slices, first, position, last, samples.rows, answers)
 
 
-def _words(warehouse: Warehouse, scan: Scan, promise: Rows, cost: Cost) -> dict[str, str]:
+def _between(table: Guarded) -> str:
+    if not table.time:
+        return "1"
+    time = quote(table.time)
+    return f"{time} >= {{time_from:DateTime('UTC')}} AND {time} < {{time_to:DateTime('UTC')}}"
+
+
+def _words(warehouse: Warehouse, scan: Scan, condition: str, cost: Cost) -> dict[str, str]:
     table, database = scan.table, warehouse.incident.table.database
     time = quote(table.time) if table.time else "{now:DateTime('UTC')}"
-    conditions = [*scans.about(table, promise), scans.wrong(database, promise)]
-    if promise.of and table.by:
-        conditions.append(f"{quote(table.by)} IN ({', '.join(map(literal, promise.of))})")
     slices = [f", ({literal(name)}, toString({expression}))" for name, expression in table.slices.items()]
     traced = ""
     if table.trace and table.identity:
@@ -122,15 +171,14 @@ def _words(warehouse: Warehouse, scan: Scan, promise: Rows, cost: Cost) -> dict[
         identity = ", ".join(map(quote, table.identity.columns))
         identity = ", ".join(map(quote, table.identity.columns))
         traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace}\n) AS trace USING ({identity})"
-    between = f"{time} >= {{time_from:DateTime('UTC')}} AND {time} < {{time_to:DateTime('UTC')}}" if table.time else "1"
     return {
         "guarded": statements.quote(database, table.name),
-        "is_wrong": f"({' AND '.join(conditions)})",
+        "is_wrong": f"({condition})",
         "at": time,
         "position": quote(table.position) if table.position else "0",
         "slices": "".join(slices),
         "traced": traced,
-        "between": between,
+        "between": _between(table),
         "cost": scans.cost_of(cost),
     }
 

@@ -19,8 +19,6 @@ from recovery.history import CRITICAL, OK, History
 from recovery.promises import Guarded
 from recovery.warehouse import Answer, Warehouse
 
-WORDS = {measures.ROWS: "rows", measures.UNKNOWN: "rows"}  # of which single ones can be shown
-
 
 @dataclass(frozen=True)
 class Finding:
@@ -98,12 +96,15 @@ class Night:
             if empty:
                 notes.append("The table is empty, which it may be.")
             answers: tuple[Answer, ...] = (answer,)
-            if scan and measure.kind in WORDS and judged.status != OK and judged.metric is not None:
-                looked = changes.of(self.warehouse, scan, name.partition(".")[2], nightly.cost)
+            if scan and judged.status != OK and judged.metric is not None:
+                rows = changes.broken(scan, measure, self.warehouse.incident.table.database)
+                looked = changes.of(self.warehouse, scan, rows, nightly.cost) if rows else ""
                 if isinstance(looked, Change):
                     change = looked
                     answers += change.answers
-                notes.append(looked.sentence if isinstance(looked, Change) else looked)
+                notes += [
+                    sentence for sentence in [looked.sentence if isinstance(looked, Change) else looked] if sentence
+                ]
             worst = measure.worst() if judged.status != OK else ""
             told.append(
                 Finding(

@@ -134,9 +134,15 @@ class Incident(_File):
         """What is promised of the tables; raises IncidentError where the file is bad, or not there."""
         raw = _toml(self.nightly_path, "the nightly file (TOML), beside the incident file,")
         try:
-            return Nightly.model_validate(raw)
+            read = Nightly.model_validate(raw)
         except ValidationError as error:
             raise IncidentError([_fault(self.nightly_path, dict(e), Nightly) for e in error.errors()]) from None
+        if self.monitoring and self.monitoring.table != read.history.table:
+            named = f"history.table = {read.history.table!r} is wrong: phase 8 looks at monitoring.table"
+            raise IncidentError(
+                [f"{self.nightly_path}: {named} = {self.monitoring.table!r}; name the same in both files."]
+            )
+        return read
 
     @cached_property
     def trace(self) -> str:

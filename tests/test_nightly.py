@@ -170,6 +170,18 @@ def test_a_check_is_kept_and_is_red_after_its_fault(check: str, healthy: Case) -
     assert found(healthy, name).status == CRITICAL
 
 
+@pytest.mark.parametrize(
+    "check", ["test_an_identity_has_one_row", "test_no_row_is_there_again", "test_only_known_values_occur"]
+)
+def test_rows_that_break_a_promise_together_are_shown_too(check: str, healthy: Case) -> None:
+    name, fault = OTHERS[check]
+    fault(healthy)
+    after = found(healthy, name)
+    assert after.change, after.notes
+    assert after.change.samples
+    assert after.change.first.startswith("2026-02-01")
+
+
 def test_a_load_that_came_twice_shows_in_what_merges_will_take_away(healthy: Case) -> None:
     healthy.command(f"SYSTEM STOP MERGES {FILLS}")
     healthy.command(f"INSERT INTO {FILLS} SELECT * REPLACE (_version + 9 AS _version) FROM {FILLS} WHERE {YESTERDAY}")

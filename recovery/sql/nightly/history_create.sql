@@ -1,4 +1,4 @@
--- The history of the nightly checks, for whoever sets the job up; the suite itself only inserts into it.
+-- The history of the nightly checks, for whoever sets the job up. The suite itself only inserts into it.
 CREATE TABLE IF NOT EXISTS ${history}
 (
     check_name LowCardinality(String),

@@ -5,7 +5,7 @@
 Makes a January of fills and their events in an embedded ClickHouse, such that the nightly promises hold, and measures in turns:
 A, the scan's columns read and hashed; B, the promises as the night judges them; C, the same promises as stock expectations over
 SQL; D, the whole night. Medians of the turns; the server's memory is looked at in one more turn of each, which is not timed.
-With --costs, what each figure of the scan takes: the scan without it.
+With --costs, what each figure of the scan takes in their stead: the scan without it, and with it alone.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Bench:
     """A server with the data, and what is measured on it."""
 
     dsn: str
+    pid: int
     incident: Incident
     rows: int
 
@@ -87,6 +88,11 @@ class Bench:
             host=to.host, port=to.port, username=to.user, password=to.password, settings=settings
         )
 
+    def cpu(self) -> float:
+        """Seconds of all processors that the server has had: what others do on the machine changes them less than a clock's."""
+        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+
     def count(self, table: str) -> int:
         with self.connect() as client:
             return int(client.query(f"SELECT count() FROM {quote(table)}").first_row[0])
@@ -102,10 +108,13 @@ class Took:
     told: dict[str, Any] = field(default_factory=dict)
 
     @contextmanager
-    def timing(self, part: str) -> Iterator[None]:
-        clock = time.perf_counter()
+    def timing(self, part: str, bench: Bench | None = None) -> Iterator[None]:
+        """Time a part; with `bench` the processors' time of the server as well."""
+        cpu, clock = bench.cpu() if bench else 0.0, time.perf_counter()
         yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - clock
+        self.seconds[part] = time.perf_counter() - clock
+        if bench:
+            self.seconds["cpu"] = bench.cpu() - cpu
 
 
 def text(name: str, **words: str) -> str:
@@ -121,6 +130,7 @@ def fill(bench: Bench) -> str:
                 raise SystemExit(
                     f"The folder holds {found:,} rows, not {bench.rows:,}: give --rows {found}, or another."
                 )
+            merge(client)
             return "kept from before"
         clock = time.perf_counter()
         for path in sorted(TABLES.glob("*.sql")):
@@ -132,9 +142,15 @@ def fill(bench: Bench) -> str:
             for name in reversed(LARGE):  # the fills last: by their count the folder is known to be whole
                 client.command(text(name, draw=text("draw")), parameters=piece)
         inserted = time.perf_counter() - clock
-        while client.query("SELECT count() FROM system.merges").first_row[0] and time.perf_counter() - clock < 1800:
-            time.sleep(0.5)
+        merge(client)
         return f"inserted in {inserted:.0f} s, merged after {time.perf_counter() - clock:.0f} s"
+
+
+def merge(client: Client) -> None:
+    """Wait until the server merges no more by itself; what it leaves apart stays so."""
+    over = time.monotonic() + 1800
+    while client.query("SELECT count() FROM system.merges").first_row[0] and time.monotonic() < over:
+        time.sleep(0.5)
 
 
 @contextmanager
@@ -163,7 +179,7 @@ def limit(bench: Bench, columns: list[str], name: str) -> Took:
     """A: a statement over the scan's columns."""
     took = Took()
     words = {"guarded": quote(bench.table.name), "columns": ", ".join(map(quote, columns))}
-    with bench.connect() as client, took.timing("whole"):
+    with bench.connect() as client, took.timing("whole", bench):
         result = client.query(
             text(name, threads=str(bench.nightly.cost.threads), **words), settings={"log_comment": f"bench-{name}"}
         )
@@ -180,7 +196,7 @@ def promised(bench: Bench) -> Took:
         with took.timing("schema"):
             found = [measures.of_columns(key, table.columns, warehouse.columns(table.name))]
             _ = warehouse.words
-        with took.timing("take"):
+        with took.timing("take", bench):
             scan = scans.take(warehouse, key, table, bench.nightly.cost, scans.Span.of(table, NOW))
         with took.timing("measures"):
             found += measures.of_scan(scan, {}, recent_only=False)
@@ -228,7 +244,7 @@ def stock(bench: Bench) -> Took:
                 expectation.meta = {"promise": name}
                 suite.add_expectation(expectation)
             batch = asset.add_batch_definition_whole_table("whole").get_batch()
-            with took.timing("validate"):
+            with took.timing("validate", bench):
                 results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", before)
@@ -326,7 +342,7 @@ def night(bench: Bench) -> Took:
     with took.timing("whole"), Warehouse(bench.incident, bench.dsn) as warehouse:
         with took.timing("schema"):
             _ = warehouse.words
-        with took.timing("findings"):
+        with took.timing("findings", bench):
             findings = Night(warehouse, NOW).findings()
     answers = {each.query_id: (found.name.partition(".")[0], each) for found in findings for each in found.answers}
     took.seconds["server"] = sum(each.seconds for _, each in answers.values())
@@ -354,34 +370,38 @@ def night(bench: Bench) -> Took:
 
 
 def figures(bench: Bench) -> dict[str, Callable[[], Took]]:
-    """The scan without one of its figures, and without any."""
+    """The scan, the scan without one of its figures, and with one alone."""
     table = bench.table
-    rows = {
-        name: table.model_copy(update={"rows": {other: each for other, each in table.rows.items() if other != name}})
-        for name in table.rows
+    bare = table.model_copy(update={"rows": {}, "identity": None, "volume": None})
+    figure: dict[str, dict[str, Any]] = {
+        "identity": {"identity": None},
+        "amount": {"volume": None},
+        "rows": {"rows": {}},
     }
-    variants = {
-        "nothing": table,
-        **rows,
-        "identity": table.model_copy(update={"identity": None}),
-        "amount": table.model_copy(update={"volume": None}),
-        "all rows": table.model_copy(update={"rows": {}}),
-        "every figure": table.model_copy(update={"rows": {}, "identity": None, "volume": None}),
-    }
+    for name in table.rows:
+        figure[name] = {"rows": {other: each for other, each in table.rows.items() if other != name}}
+    variants = {"the scan": table, "bare": bare}
+    for name, without in figure.items():
+        variants[f"without {name}"] = table.model_copy(update=without)
+        if name in table.rows:
+            alone: dict[str, Any] = {"rows": {name: table.rows[name]}}
+        else:
+            alone = {field: getattr(table, field) for field in without}
+        variants[f"alone {name}"] = bare.model_copy(update=alone)
 
     def turn(variant: Guarded) -> Callable[[], Took]:
         def run() -> Took:
-            took = Took()
+            took, span = Took(), scans.Span.of(table, NOW)
             with Warehouse(bench.incident, bench.dsn) as warehouse:
                 _ = warehouse.words
-                answer = scans.take(warehouse, bench.key, variant, bench.nightly.cost, scans.Span.of(table, NOW)).answer
-            took.seconds["whole"] = answer.seconds
+                with took.timing("whole", bench):
+                    answer = scans.take(warehouse, bench.key, variant, bench.nightly.cost, span).answer
             took.rows_read, took.bytes_read = answer.rows_read, answer.bytes_read
             return took
 
         return run
 
-    return {f"without {name}": turn(variant) for name, variant in variants.items()}
+    return {name: turn(variant) for name, variant in variants.items()}
 
 
 def in_turns(parts: dict[str, Callable[[], Took]], turns: int, most: dict[str, int]) -> dict[str, list[Took]]:
@@ -400,7 +420,7 @@ def median(turns: list[Took]) -> dict[str, float]:
     return {part: statistics.median(each.seconds[part] for each in turns) for part in turns[0].seconds}
 
 
-def measure(bench: Bench, turns: int, stock_turns: int, *, costs: bool) -> dict[str, Any]:
+def measure(bench: Bench, turns: int, stock_turns: int) -> dict[str, Any]:
     """Everything that is told, as JSON can hold it."""
     clock = time.perf_counter()
     from expectations import suites  # noqa: F401 - imported before anything is timed
@@ -443,17 +463,20 @@ def measure(bench: Bench, turns: int, stock_turns: int, *, costs: bool) -> dict[
     }
     for statement in told["D"]["statements"]:
         statement["memory"] = memory["D night"].get(statement.pop("label"), 0)
-    if costs:
-        each = in_turns(figures(bench), turns, {})
-        told["costs"] = {
-            name: {
-                "seconds": median(own)["whole"],
-                "turns": [one.seconds["whole"] for one in own],
-                "bytes_read": own[-1].bytes_read,
-            }
-            for name, own in each.items()
-        }
     return told
+
+
+def costs(bench: Bench, turns: int) -> dict[str, Any]:
+    """What each figure of the scan takes."""
+    took = in_turns(figures(bench), turns, {})
+    return {
+        name: {
+            "seconds": median(own)["cpu"],
+            "turns": [each.seconds for each in own],
+            "bytes_read": own[-1].bytes_read,
+        }
+        for name, own in took.items()
+    }
 
 
 def report(told: dict[str, Any]) -> Iterator[str]:
@@ -461,15 +484,17 @@ def report(told: dict[str, Any]) -> Iterator[str]:
     yield f"the scan's columns: {', '.join(told['columns'])}"
     yield f"great_expectations imported in {told['imports_seconds']:.1f} s, once and in no figure below"
     yield ""
-    yield f"{'':12} {'turns':>5} {'whole s':>9} {'server s':>9} {'rows read':>14} {'bytes read':>16} {'peak MB':>9}"
+    yield f"{'':12} {'turns':>5} {'whole s':>9} {'server s':>9} {'CPU s':>7} {'rows read':>14} {'bytes read':>16} {'peak MB':>9}"
     for name, seconds in told["medians"].items():
+        server, memory = seconds.get("server", seconds["whole"]), told["memory"][name] / 1e6
         yield (
-            f"{name:12} {len(told['turns'][name]):5} {seconds['whole']:9.2f} {seconds.get('server', seconds['whole']):9.2f} "
-            f"{told['rows_read'][name]:14,} {told['bytes_read'][name]:16,} {told['memory'][name] / 1e6:9.0f}"
+            f"{name:12} {len(told['turns'][name]):5} {seconds['whole']:9.2f} {server:9.2f} {seconds['cpu']:7.2f} "
+            f"{told['rows_read'][name]:14,} {told['bytes_read'][name]:16,} {memory:9.0f}"
         )
     medians = told["medians"]
     limit, ours = medians["A limit"]["whole"], medians["B promises"]
     yield ""
+    yield f"B/A of the server's CPU: {ours['cpu'] / medians['A limit']['cpu']:.2f}"
     yield f"B/A: whole {ours['whole'] / limit:.2f}, server {ours['server'] / limit:.2f}"
     yield f"server B/A read: {ours['server'] / medians['A read']['whole']:.2f}"
     pairs = zip(told["turns"]["A limit"], told["turns"]["B promises"], strict=True)
@@ -502,16 +527,15 @@ def report(told: dict[str, Any]) -> Iterator[str]:
             f"  {each['key']:12} {each['statement']:16} {each['seconds']:8.2f} s {each['rows_read']:14,}{against}, "
             f"{each['memory'] / 1e6:.0f} MB"
         )
-    if "costs" in told:
-        whole = told["costs"]["without nothing"]
-        yield ""
-        yield f"the scan {whole['seconds']:.2f} s; what it saves to leave out:"
-        for name, each in list(told["costs"].items())[1:]:
-            saved = whole["seconds"] - each["seconds"]
-            yield (
-                f"  {name.removeprefix('without '):32} {saved:6.2f} s ({100 * saved / whole['seconds']:5.1f} %), "
-                f"{(whole['bytes_read'] - each['bytes_read']) / 1e6:,.0f} MB less read"
-            )
+
+
+def costs_report(told: dict[str, Any]) -> Iterator[str]:
+    whole, bare = told["the scan"]["seconds"], told["bare"]["seconds"]
+    yield f"CPU seconds of the server: the scan {whole:.2f}, with no figure but rows and last {bare:.2f}"
+    yield f"{'':28} {'saved without it':>20} {'added by it alone':>20}"
+    for name in (each.removeprefix("without ") for each in told if each.startswith("without ")):
+        saved, added = whole - told[f"without {name}"]["seconds"], told[f"alone {name}"]["seconds"] - bare
+        yield f"{name:28} {saved:8.2f} s ({100 * saved / whole:5.1f} %) {added:8.2f} s ({100 * added / whole:5.1f} %)"
 
 
 def _counted(statuses: dict[str, str]) -> str:
@@ -524,20 +548,23 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the data here, and use it if it is there")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--stock-turns", type=int, default=1, help="of C, which takes long; 0 leaves it out")
-    parser.add_argument("--costs", action="store_true", help="what each figure of the scan takes, too")
+    parser.add_argument("--costs", action="store_true", help="only what each figure of the scan takes")
     parser.add_argument("--json", type=Path, metavar="FILE")
     chosen = parser.parse_args(argv)
     with (
         tempfile.TemporaryDirectory() as folder,
         EmbeddedServer((chosen.keep or Path(folder) / "clickhouse").resolve()) as server,
     ):
-        bench = Bench(server.dsn, incidents.load(INCIDENT), chosen.rows)
+        bench = Bench(server.dsn, server.pid, incidents.load(INCIDENT), chosen.rows)
         made = fill(bench)
         print(f"{chosen.rows:,} rows, {made}; load {os.getloadavg()[0]:.1f} at the start", flush=True)
-        told = measure(bench, chosen.turns, chosen.stock_turns, costs=chosen.costs)
+        if chosen.costs:
+            told, lines = costs(bench, chosen.turns), costs_report
+        else:
+            told, lines = measure(bench, chosen.turns, chosen.stock_turns), report
     if chosen.json:
         chosen.json.write_text(json.dumps(told, indent=1, default=str) + "\n")
-    print("\n".join(report(told)))
+    print("\n".join(lines(told)))
     return 0
 
 

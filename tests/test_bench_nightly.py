@@ -8,12 +8,12 @@ from bench.nightly import INCIDENT, Bench, fill, limit, promised
 from recovery import incident
 from recovery.embedded import EmbeddedServer
 
-ROWS = 60_000
+ROWS = 40_000
 
 
 def test_the_data_holds_the_promises_and_the_scan_reads_it_once(tmp_path: Path) -> None:
     with EmbeddedServer(tmp_path / "clickhouse") as server:
-        bench = Bench(server.dsn, incident.load(INCIDENT), ROWS)
+        bench = Bench(server.dsn, server.pid, incident.load(INCIDENT), ROWS)
         fill(bench)
         assert fill(bench) == "kept from before"
         took = promised(bench)

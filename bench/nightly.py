@@ -1,0 +1,580 @@
+"""What the night's scan of the broken table costs: against the least it could cost, and against stock Great Expectations.
+
+    python -m bench.nightly [--rows 20000000] [--keep DIR] [--turns 3] [--stock-turns 1] [--costs] [--json FILE]
+
+Makes a January of fills and their events in an embedded ClickHouse, such that the nightly promises hold, and measures in turns:
+A, the scan's columns read and hashed; B, the promises as the night judges them; C, the same promises as stock expectations over
+SQL; D, the whole night. Medians of the turns; the server's memory is looked at in one more turn of each, which is not timed.
+With --costs, what each figure of the scan takes in their stead: the scan without it, and with it alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+
+from expectations import measures
+from expectations import scan as scans
+from expectations.night import Night
+from recovery import incident as incidents
+from recovery.dsn import Dsn
+from recovery.embedded import EmbeddedServer
+from recovery.incident import Incident
+from recovery.promises import Guarded, Nightly
+from recovery.statements import quote
+from recovery.warehouse import Warehouse
+
+PROJECT = Path(__file__).resolve().parent.parent
+INCIDENT = PROJECT / "incidents" / "2026-01-empty-condition-ids.toml"
+TABLES = PROJECT / "rehearsal" / "sql" / "tables"
+SQL = Path(__file__).parent / "sql" / "nightly"
+SMALL = ("map", "resolutions", "positions", "watermarks", "crons")
+LARGE = ("fills", "events")
+PIECE = 1_000_000
+NOW = datetime(2026, 2, 1, 0, 10, tzinfo=UTC)
+EVERY = 0.02  # seconds between two looks at the server's memory
+STOCK_MEMORY = 8_000_000_000  # what a stock expectation may take: nobody else on the machine shall be killed for it
+NO_STOCK = (
+    "the worst hour and day of a condition, with two thresholds (mostly is one share of all rows)",
+    "unmerged and doubled apart (uniqueness is one or the other, of all rows or of none)",
+    "gone: identities of a closed day that were there last night",
+    "volume and mean amount against their own weekday's history (bounds have to be given)",
+    "a type of each column (the dialect's types have other names)",
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A server with the data, and what is measured on it."""
+
+    dsn: str
+    pid: int
+    incident: Incident
+    rows: int
+
+    @property
+    def nightly(self) -> Nightly:
+        return self.incident.nightly
+
+    @property
+    def key(self) -> str:
+        """The broken table's, in the nightly file."""
+        return next(key for key, table in self.nightly.tables.items() if table.name == self.incident.table.name)
+
+    @property
+    def table(self) -> Guarded:
+        return self.nightly.tables[self.key]
+
+    def connect(self, **settings: Any) -> Client:
+        to = Dsn.parse(self.dsn)
+        return clickhouse_connect.get_client(
+            host=to.host, port=to.port, username=to.user, password=to.password, settings=settings
+        )
+
+    def cpu(self) -> float:
+        """Seconds of all processors that the server has had: what others do on the machine changes them less than a clock's."""
+        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
+
+    def count(self, table: str) -> int:
+        with self.connect() as client:
+            return int(client.query(f"SELECT count() FROM {quote(table)}").first_row[0])
+
+
+@dataclass
+class Took:
+    """One turn: seconds of it and of its parts, rows and bytes that the server read, and more to tell."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    rows_read: int = 0
+    bytes_read: int = 0
+    told: dict[str, Any] = field(default_factory=dict)
+
+    @contextmanager
+    def timing(self, part: str, bench: Bench | None = None) -> Iterator[None]:
+        """Time a part; with `bench` the processors' time of the server as well."""
+        cpu, clock = bench.cpu() if bench else 0.0, time.perf_counter()
+        yield
+        self.seconds[part] = time.perf_counter() - clock
+        if bench:
+            self.seconds["cpu"] = bench.cpu() - cpu
+
+
+def text(name: str, **words: str) -> str:
+    return Template((SQL / f"{name}.sql").read_text("utf-8")).substitute(words)
+
+
+def fill(bench: Bench) -> str:
+    """Make the tables and their rows; where the folder has them already, leave them."""
+    with bench.connect() as client:
+        made = {row[0] for row in client.query("SELECT name FROM system.tables WHERE database = 'default'").result_rows}
+        if bench.table.name in made:
+            if (found := bench.count(bench.table.name)) != bench.rows:
+                raise SystemExit(
+                    f"The folder holds {found:,} rows, not {bench.rows:,}: give --rows {found}, or another."
+                )
+            merge(client)
+            return "kept from before"
+        clock = time.perf_counter()
+        for path in sorted(TABLES.glob("*.sql")):
+            client.command(path.read_text("utf-8"))
+        for name in SMALL:
+            client.command(text(name))
+        for first in range(0, bench.rows, PIECE):
+            piece = {"rows": bench.rows, "first": first, "count": min(PIECE, bench.rows - first)}
+            for name in reversed(LARGE):  # the fills last: by their count the folder is known to be whole
+                client.command(text(name, draw=text("draw")), parameters=piece)
+        inserted = time.perf_counter() - clock
+        merge(client)
+        return f"inserted in {inserted:.0f} s, merged after {time.perf_counter() - clock:.0f} s"
+
+
+def merge(client: Client) -> None:
+    """Wait until the server merges no more by itself; what it leaves apart stays so."""
+    over = time.monotonic() + 1800
+    while client.query("SELECT count() FROM system.merges").first_row[0] and time.monotonic() < over:
+        time.sleep(0.5)
+
+
+@contextmanager
+def watched(bench: Bench) -> Iterator[dict[str, int]]:
+    """The most memory that each statement had meanwhile, by its label, as another connection sees it."""
+    peaks: dict[str, int] = {}
+    over = threading.Event()
+
+    def look() -> None:
+        with bench.connect(log_comment="bench-processes") as client:
+            while not over.wait(EVERY):
+                for label, now, peak in client.query(text("processes")).result_rows:
+                    peaks[label] = max(peaks.get(label, 0), now, peak)
+
+    watcher = threading.Thread(target=look, daemon=True)
+    watcher.start()
+    try:
+        yield peaks
+    finally:
+        over.set()
+        watcher.join()
+        peaks.pop("bench-processes", None)
+
+
+def limit(bench: Bench, columns: list[str], name: str) -> Took:
+    """A: a statement over the scan's columns."""
+    took = Took()
+    words = {"guarded": quote(bench.table.name), "columns": ", ".join(map(quote, columns))}
+    with bench.connect() as client, took.timing("whole", bench):
+        result = client.query(
+            text(name, threads=str(bench.nightly.cost.threads), **words), settings={"log_comment": f"bench-{name}"}
+        )
+    took.rows_read, took.bytes_read = int(result.summary["read_rows"]), int(result.summary["read_bytes"])
+    return took
+
+
+def promised(bench: Bench) -> Took:
+    """B: the promises of the broken table as the night judges them, on a warehouse that has asked nothing."""
+    from expectations import suites  # seconds to import: told apart
+
+    took, key, table = Took(), bench.key, bench.table
+    with took.timing("whole"), Warehouse(bench.incident, bench.dsn) as warehouse:
+        with took.timing("schema"):
+            found = [measures.of_columns(key, table.columns, warehouse.columns(table.name))]
+            _ = warehouse.words
+        with took.timing("take", bench):
+            scan = scans.take(warehouse, key, table, bench.nightly.cost, scans.Span.of(table, NOW))
+        with took.timing("measures"):
+            found += measures.of_scan(scan, {}, recent_only=False)
+        with took.timing("judge"):
+            judged = suites.judge(key, found)
+    took.seconds["server"] = scan.answer.seconds
+    took.rows_read, took.bytes_read = scan.answer.rows_read, scan.answer.bytes_read
+    took.told = {
+        "label": scan.answer.query_id,
+        "sql": scan.answer.sql,
+        "slots": len(scan.slots),
+        "statuses": {name: each.status for name, each in judged.items()},
+    }
+    return took
+
+
+def stock(bench: Bench, without: Collection[str] = ()) -> Took:
+    """C: the promises that have a stock counterpart, as one suite over SQL. A statement that fails is tried again by Great
+    Expectations, with others that it belongs to: `without` leaves out what is known to fail."""
+    import great_expectations as gx
+    import sqlalchemy
+
+    took, queries = Took(), []
+    settings = f"max_memory_usage={STOCK_MEMORY}&max_threads={bench.nightly.cost.threads}"
+    url = f"{bench.dsn.replace('clickhouse://', 'clickhousedb://', 1)}?{settings}"
+
+    def before(connection: Any, *_: Any) -> None:
+        connection.info["bench"] = time.perf_counter()
+
+    def after(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        summary = cursor.summary[-1] if cursor.summary else {}
+        rows, size = int(summary.get("read_rows", 0)), int(summary.get("read_bytes", 0))
+        queries.append((time.perf_counter() - connection.info["bench"], rows, size, statement))
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", before)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "after_cursor_execute", after)
+    try:
+        with took.timing("whole"):
+            context = gx.get_context(mode="ephemeral")
+            context.variables.progress_bars = {"globally": False}
+            asset = context.data_sources.add_sql("stock", connection_string=url).add_table_asset(
+                "stock", table_name=bench.table.name
+            )
+            suite = gx.ExpectationSuite(name="stock")
+            for name, expectation in expected(bench):
+                if name in without:
+                    continue
+                expectation.meta = {"promise": name}
+                suite.add_expectation(expectation)
+            batch = asset.add_batch_definition_whole_table("whole").get_batch()
+            with took.timing("validate", bench):
+                results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", before)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "after_cursor_execute", after)
+    took.seconds["server"] = sum(each[0] for each in queries)
+    took.rows_read, took.bytes_read = sum(each[1] for each in queries), sum(each[2] for each in queries)
+    took.told = {
+        "expectations": len(results),
+        "queries": len(queries),
+        "slowest": [
+            {"seconds": round(seconds, 3), "rows_read": rows, "sql": " ".join(sql.split())[:300]}
+            for seconds, rows, _, sql in sorted(queries, key=lambda each: -each[0])[:8]
+        ],
+        "outcomes": {
+            result.expectation_config.meta["promise"]: f"raised: {raised}"
+            if (raised := _raised(result.exception_info))
+            else "holds"
+            if result.success
+            else "BROKEN"
+            for result in results
+        },
+    }
+    return took
+
+
+def expected(bench: Bench) -> Iterator[tuple[str, Any]]:
+    """The promises of the broken table as stock expectations. What has none but SQL of one's own is
+    UnexpectedRowsExpectation with the condition of the nightly file, of the same rows."""
+    import great_expectations.expectations as gxe
+    from great_expectations.expectations.row_conditions import Column
+
+    table = bench.table
+    assert table.time is not None
+    assert table.by is not None
+    assert table.identity is not None
+    span = scans.Span.of(table, NOW)
+    day = NOW.replace(hour=0, minute=0) - timedelta(days=2)
+    by, at = Column(table.by), Column(table.time)
+    of = {"row_condition": by == "clob"}
+    yield "columns", gxe.ExpectTableColumnsToMatchSet(column_set=list(table.columns), exact_match=False)
+    yield "values", gxe.ExpectColumnValuesToBeInSet(column=table.by, value_set=list(table.values or ()))
+    yield (
+        "has_a_condition",
+        gxe.ExpectColumnValuesToNotBeInSet(column="condition_id", value_set=[""], mostly=0.99, **of),
+    )
+    empty = ["", "0x", f"0x{'0' * 40}"]
+    yield "has_a_wallet", gxe.ExpectColumnValuesToNotBeInSet(column="wallet", value_set=empty, mostly=0.999, **of)
+    yield "wallet_not_null", gxe.ExpectColumnValuesToNotBeNull(column="wallet")
+    for column, most in (("usdc_delta", 1e8), ("tokens_delta", 1e9)):
+        yield (
+            f"amounts_are_in_range.{column}",
+            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=-most, max_value=most, mostly=0.999),
+        )
+    yield (
+        "outcome_is_in_range",
+        gxe.ExpectColumnValuesToBeBetween(column="outcome_index", min_value=0, max_value=20, mostly=0.999),
+    )
+    done = {"has_a_condition", "has_a_wallet", "amounts_are_in_range", "outcome_is_in_range"}
+    for name, promise in table.rows.items():
+        if name in done:
+            continue
+        conditions = [scans.wrong(bench.incident.table.database, promise)]
+        if promise.of:
+            conditions.append(f"{quote(table.by)} IN ({', '.join(repr(each) for each in promise.of)})")
+        if promise.over == "recent":
+            conditions.append(f"{quote(table.time)} >= '{span.recent:%Y-%m-%d %H:%M:%S}'")
+        where = " AND ".join(conditions).replace("{", "{{").replace("}", "}}")
+        yield name, gxe.UnexpectedRowsExpectation(unexpected_rows_query=f"SELECT * FROM {{batch}} WHERE {where}")
+    for value, (_, critical) in table.fresh.items():
+        least = (NOW - timedelta(minutes=critical)).replace(tzinfo=None)
+        yield (
+            f"fresh.{value}",
+            gxe.ExpectColumnMaxToBeBetween(column=table.time, min_value=least, row_condition=by == value),
+        )
+    for value in table.values or ():
+        given = (by == value) & (at >= day.replace(tzinfo=None)) & (at < (day + timedelta(days=1)).replace(tzinfo=None))
+        yield f"volume.{value}", gxe.ExpectTableRowCountToBeBetween(min_value=1, row_condition=given)
+    for column in table.identity.columns:
+        yield f"unique.{column}", gxe.ExpectColumnValuesToBeUnique(column=column)
+    yield "unique.key", gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.identity.key))
+
+
+def _raised(info: Any) -> str:
+    """The first message of an exception, wherever it stands."""
+    if isinstance(info, dict):
+        if message := info.get("exception_message"):
+            return " ".join(str(message).split())[:300]
+        return next((found for each in info.values() if (found := _raised(each))), "")
+    return ""
+
+
+def night(bench: Bench) -> Took:
+    """D: all findings of a night, on a warehouse that has asked nothing."""
+    took = Took()
+    with took.timing("whole"), Warehouse(bench.incident, bench.dsn) as warehouse:
+        with took.timing("schema"):
+            _ = warehouse.words
+        with took.timing("findings", bench):
+            findings = Night(warehouse, NOW).findings()
+    answers = {each.query_id: (found.name.partition(".")[0], each) for found in findings for each in found.answers}
+    took.seconds["server"] = sum(each.seconds for _, each in answers.values())
+    took.rows_read = sum(each.rows_read for _, each in answers.values())
+    took.bytes_read = sum(each.bytes_read for _, each in answers.values())
+    took.told = {
+        "statuses": {found.name: found.status for found in findings},
+        "not ok": {
+            found.name: {"status": found.status, "metric": found.metric, "notes": found.notes, "error": found.error}
+            for found in findings
+            if found.status != "OK"
+        },
+        "statements": [
+            {
+                "key": key,
+                "statement": each.statement,
+                "seconds": each.seconds,
+                "rows_read": each.rows_read,
+                "label": each.query_id,
+            }
+            for key, each in answers.values()
+        ],
+    }
+    return took
+
+
+def figures(bench: Bench) -> dict[str, Callable[[], Took]]:
+    """The scan, the scan without one of its figures, and with one alone."""
+    table = bench.table
+    bare = table.model_copy(update={"rows": {}, "identity": None, "volume": None})
+    figure: dict[str, dict[str, Any]] = {
+        "identity": {"identity": None},
+        "amount": {"volume": None},
+        "rows": {"rows": {}},
+    }
+    for name in table.rows:
+        figure[name] = {"rows": {other: each for other, each in table.rows.items() if other != name}}
+    variants = {"the scan": table, "bare": bare}
+    for name, without in figure.items():
+        variants[f"without {name}"] = table.model_copy(update=without)
+        if name in table.rows:
+            alone: dict[str, Any] = {"rows": {name: table.rows[name]}}
+        else:
+            alone = {field: getattr(table, field) for field in without}
+        variants[f"alone {name}"] = bare.model_copy(update=alone)
+
+    def turn(variant: Guarded) -> Callable[[], Took]:
+        def run() -> Took:
+            took, span = Took(), scans.Span.of(table, NOW)
+            with Warehouse(bench.incident, bench.dsn) as warehouse:
+                _ = warehouse.words
+                with took.timing("whole", bench):
+                    answer = scans.take(warehouse, bench.key, variant, bench.nightly.cost, span).answer
+            took.rows_read, took.bytes_read = answer.rows_read, answer.bytes_read
+            return took
+
+        return run
+
+    return {name: turn(variant) for name, variant in variants.items()}
+
+
+def in_turns(parts: dict[str, Callable[[], Took]], turns: int, most: dict[str, int]) -> dict[str, list[Took]]:
+    """Each part once, then each again; `most` says of which parts fewer turns suffice."""
+    took: dict[str, list[Took]] = {name: [] for name in parts}
+    for turn in range(turns):
+        for name, part in parts.items():
+            if turn < most.get(name, turns):
+                took[name].append(part())
+                said = ", ".join(f"{key} {seconds:.2f}" for key, seconds in took[name][-1].seconds.items())
+                print(f"turn {turn + 1}: {name}: {said} s", file=sys.stderr, flush=True)
+    return took
+
+
+def median(turns: list[Took]) -> dict[str, float]:
+    return {part: statistics.median(each.seconds[part] for each in turns) for part in turns[0].seconds}
+
+
+def measure(bench: Bench, turns: int, stock_turns: int) -> dict[str, Any]:
+    """Everything that is told, as JSON can hold it."""
+    clock = time.perf_counter()
+    from expectations import suites  # noqa: F401 - imported before anything is timed
+
+    imported = time.perf_counter() - clock
+    first = promised(bench)
+    columns = [name for name in bench.table.columns if re.search(rf"\b{name}\b", first.told["sql"])]
+    parts: dict[str, Callable[[], Took]] = {
+        "A limit": lambda: limit(bench, columns, "limit"),
+        "A read": lambda: limit(bench, columns, "read"),
+        "B promises": lambda: promised(bench),
+        "C stock": lambda: stock(bench),
+        "D night": lambda: night(bench),
+    }
+    fewer = {"C stock": stock_turns, "D night": turns}
+    took = in_turns({name: part for name, part in parts.items() if fewer.get(name, 1)}, turns, fewer)
+    outcomes = took["C stock"][-1].told["outcomes"] if "C stock" in took else {}
+    if failed := [name for name, outcome in outcomes.items() if outcome.startswith("raised")]:
+        parts["C what runs"] = lambda: stock(bench, failed)
+        took |= in_turns({"C what runs": parts["C what runs"]}, stock_turns, {})
+    memory: dict[str, dict[str, int]] = {}
+    last: dict[str, Took] = {}
+    for name in took:
+        print(f"memory: {name}", file=sys.stderr, flush=True)
+        with watched(bench) as peaks:
+            last[name] = parts[name]()
+        memory[name] = peaks
+    tables = {key: bench.count(table.name) for key, table in bench.nightly.tables.items()}
+    told: dict[str, Any] = {
+        "rows": bench.rows,
+        "tables": tables,
+        "imports_seconds": imported,
+        "columns": columns,
+        "turns": {name: [each.seconds for each in own] for name, own in took.items()},
+        "medians": {name: median(own) for name, own in took.items()},
+        "rows_read": {name: own[-1].rows_read for name, own in took.items()},
+        "bytes_read": {name: own[-1].bytes_read for name, own in took.items()},
+        "memory": {name: max(peaks.values(), default=0) for name, peaks in memory.items()},
+        "memory_of_the_scan": memory["B promises"].get(last["B promises"].told["label"], 0),
+        "B": last["B promises"].told,
+        "C": last["C stock"].told if "C stock" in last else {},
+        "D": last["D night"].told,
+        "no_stock_counterpart": NO_STOCK,
+    }
+    for statement in told["D"]["statements"]:
+        statement["memory"] = memory["D night"].get(statement.pop("label"), 0)
+    return told
+
+
+def costs(bench: Bench, turns: int) -> dict[str, Any]:
+    """What each figure of the scan takes."""
+    took = in_turns(figures(bench), turns, {})
+    return {
+        name: {
+            "seconds": median(own)["cpu"],
+            "turns": [each.seconds for each in own],
+            "bytes_read": own[-1].bytes_read,
+        }
+        for name, own in took.items()
+    }
+
+
+def report(told: dict[str, Any]) -> Iterator[str]:
+    yield "rows: " + ", ".join(f"{key} {count:,}" for key, count in told["tables"].items())
+    yield f"the scan's columns: {', '.join(told['columns'])}"
+    yield f"great_expectations imported in {told['imports_seconds']:.1f} s, once and in no figure below"
+    yield ""
+    yield f"{'':12} {'turns':>5} {'whole s':>9} {'server s':>9} {'CPU s':>7} {'rows read':>14} {'bytes read':>16} {'peak MB':>9}"
+    for name, seconds in told["medians"].items():
+        server, memory = seconds.get("server", seconds["whole"]), told["memory"][name] / 1e6
+        yield (
+            f"{name:12} {len(told['turns'][name]):5} {seconds['whole']:9.2f} {server:9.2f} {seconds['cpu']:7.2f} "
+            f"{told['rows_read'][name]:14,} {told['bytes_read'][name]:16,} {memory:9.0f}"
+        )
+    medians = told["medians"]
+    limit, ours = medians["A limit"]["whole"], medians["B promises"]
+    yield ""
+    yield f"B/A of the server's CPU: {ours['cpu'] / medians['A limit']['cpu']:.2f}"
+    yield f"B/A: whole {ours['whole'] / limit:.2f}, server {ours['server'] / limit:.2f}"
+    yield f"server B/A read: {ours['server'] / medians['A read']['whole']:.2f}"
+    pairs = zip(told["turns"]["A limit"], told["turns"]["B promises"], strict=True)
+    yield "server B/A, turn by turn: " + ", ".join(f"{b['server'] / a['whole']:.2f}" for a, b in pairs)
+    if "C stock" in medians:
+        named = [name for name in medians if name.startswith("C ")]
+        yield from (f"{name}/B: whole {medians[name]['whole'] / ours['whole']:.2f}" for name in named)
+    yield "B's parts: " + ", ".join(f"{part} {seconds:.2f} s" for part, seconds in ours.items())
+    yield f"B's scan: {told['B']['slots']:,} slots, {told['memory_of_the_scan'] / 1e6:.0f} MB at most"
+    yield "B's statuses: " + _counted(told["B"]["statuses"])
+    yield ""
+    if told["C"]:
+        yield f"C: {told['C']['expectations']} expectations, {told['C']['queries']} queries"
+        yield from (f"  {name}: {outcome}" for name, outcome in told["C"]["outcomes"].items())
+        yield "  slowest:"
+        yield from (f"  {q['seconds']:8.2f} s, {q['rows_read']:,} rows: {q['sql']}" for q in told["C"]["slowest"])
+        yield "  without a stock counterpart:"
+        yield from (f"  - {each}" for each in told["no_stock_counterpart"])
+        yield ""
+    yield "D's statuses: " + _counted(told["D"]["statuses"])
+    yield from (f"  {name}: {each}" for name, each in told["D"]["not ok"].items())
+    yield "D's statements (rows read against rows of the table):"
+    for each in told["D"]["statements"]:
+        there = told["tables"].get(each["key"])
+        against = (
+            f" of {there:,}" + (f" ({each['rows_read'] / there:.2f} times)" if there else "")
+            if there is not None
+            else ""
+        )
+        yield (
+            f"  {each['key']:12} {each['statement']:16} {each['seconds']:8.2f} s {each['rows_read']:14,}{against}, "
+            f"{each['memory'] / 1e6:.0f} MB"
+        )
+
+
+def costs_report(told: dict[str, Any]) -> Iterator[str]:
+    whole, bare = told["the scan"]["seconds"], told["bare"]["seconds"]
+    yield f"CPU seconds of the server: the scan {whole:.2f}, with no figure but rows and last {bare:.2f}"
+    yield f"{'':28} {'saved without it':>20} {'added by it alone':>20}"
+    for name in (each.removeprefix("without ") for each in told if each.startswith("without ")):
+        saved, added = whole - told[f"without {name}"]["seconds"], told[f"alone {name}"]["seconds"] - bare
+        yield f"{name:28} {saved:8.2f} s ({100 * saved / whole:5.1f} %) {added:8.2f} s ({100 * added / whole:5.1f} %)"
+
+
+def _counted(statuses: dict[str, str]) -> str:
+    return ", ".join(f"{list(statuses.values()).count(each)} {each}" for each in sorted(set(statuses.values())))
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.nightly", description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the data here, and use it if it is there")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--stock-turns", type=int, default=1, help="of C, which takes long; 0 leaves it out")
+    parser.add_argument("--costs", action="store_true", help="only what each figure of the scan takes")
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    chosen = parser.parse_args(argv)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedServer((chosen.keep or Path(folder) / "clickhouse").resolve()) as server,
+    ):
+        bench = Bench(server.dsn, server.pid, incidents.load(INCIDENT), chosen.rows)
+        made = fill(bench)
+        print(f"{chosen.rows:,} rows, {made}; load {os.getloadavg()[0]:.1f} at the start", flush=True)
+        if chosen.costs:
+            told, lines = costs(bench, chosen.turns), costs_report
+        else:
+            told, lines = measure(bench, chosen.turns, chosen.stock_turns), report
+    if chosen.json:
+        chosen.json.write_text(json.dumps(told, indent=1, default=str) + "\n")
+    print("\n".join(lines(told)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,7 +6,7 @@ to aggregate. A row that the server cannot judge, for its condition is NULL, is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -63,6 +63,7 @@ def take(warehouse: Warehouse, key: str, table: Guarded, cost: Cost, span: Span)
     )
     for column in ("slot", "last"):
         slots[column] = pd.to_datetime(slots[column], utc=True)
+    slots["value"] = slots["value"].astype(str)
     return Scan(key, table, span, answer, slots)
 
 
@@ -70,7 +71,8 @@ def cost_of(cost: Cost) -> str:
     """The settings that keep a statement from being in others' way."""
     return (
         f"max_memory_usage = {cost.memory_bytes}, max_threads = {cost.threads}, max_execution_time = {cost.seconds}, "
-        f"max_bytes_before_external_group_by = {cost.memory_bytes // 2}, priority = 10"
+        f"max_bytes_before_external_group_by = {cost.memory_bytes // 3}, "
+        f"max_bytes_before_external_sort = {cost.memory_bytes // 4}, priority = 10"
     )
 
 
@@ -87,13 +89,16 @@ def looked_at(table: Guarded) -> str:
     return f"{time} >= {{since:DateTime('UTC')}} AND {time} <= {{now:DateTime('UTC')}}"
 
 
-def wrong(database: str, promise: Rows) -> str:
-    """The condition that a row breaks a promise."""
+def wrong(database: str, promise: Rows, among: Sequence[str] = ()) -> str:
+    """The condition that a row breaks a promise; `among` are conditions that stand beside it."""
     if promise.wrong:
         return f"ifNull(({promise.wrong}), 1)"
     assert promise.unknown
     known = f"SELECT {statements.quote(promise.unknown.key)} FROM {statements.quote(database, promise.unknown.table)}"
-    return f"{statements.quote(promise.unknown.column)} NOT IN ({known})"
+    column = statements.quote(promise.unknown.column)
+    if among:  # a look-up is made for every row, whatever stands before it: let it be that of an empty value
+        column = f"if({' AND '.join(among)}, {column}, defaultValueOfArgumentType({column}))"
+    return f"{column} NOT IN ({known})"
 
 
 def about(table: Guarded, promise: Rows) -> list[str]:
@@ -110,7 +115,7 @@ def _words(warehouse: Warehouse, table: Guarded, cost: Cost) -> dict[str, str]:
     return {
         "guarded": statements.quote(warehouse.incident.table.database, table.name),
         "slot": hour,
-        "value": f"toString({statements.quote(table.by)})" if table.by else "''",
+        "value": statements.quote(table.by) if table.by else "''",
         "recent": recent,
         "last": f"max({statements.quote(table.time)})" if table.time else "{now:DateTime('UTC')}",
         "looked_at": looked_at(table),
@@ -121,12 +126,13 @@ def _words(warehouse: Warehouse, table: Guarded, cost: Cost) -> dict[str, str]:
 
 def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
     """Names and aggregates."""
+    database = warehouse.incident.table.database
     for name, promise in table.rows.items():
         conditions = about(table, promise)
         yield f"all_{name}", f"countIf({' AND '.join(conditions)})" if conditions else "count()"
         yield (
             f"bad_{name}",
-            f"countIf({' AND '.join([*conditions, wrong(warehouse.incident.table.database, promise)])})",
+            f"countIf({' AND '.join([*conditions, wrong(database, promise, conditions)])})",
         )
     if table.identity:
         one, key = (f"cityHash64({_listed(names)})" for names in (table.identity.columns, table.identity.key))

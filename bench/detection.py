@@ -78,7 +78,7 @@ def scenario(name: str, dsn: str, folder: Path, chosen: argparse.Namespace) -> T
     client = clickhouse_connect.get_client(dsn=dsn)
     incident = incident_in(folder, f"replay_{name}")
     if name == "january":
-        generate(client, rows=chosen.rows, seed=1, history_days=16)
+        generate(client, rows=chosen.rows, seed=1, history_days=17)  # the first night has a day before it to compare
         replay = Replay(client, incident.table.database)
         start, fault = datetime(2026, 1, 1, tzinfo=UTC), SCENARIO["window_start"]
         end = fault + 2 * DAY
@@ -97,11 +97,13 @@ def scenario(name: str, dsn: str, folder: Path, chosen: argparse.Namespace) -> T
     replay.create()
     told = Told(name, fault.isoformat() if fault else "")
     with Warehouse(incident, dsn) as warehouse:
-        if fault and name != "january":  # what went before is asked elsewhere; the last night of it is, for the history
-            replay.advance(start, fault - DAY)
-            start = fault - DAY
+        before = start if name == "clean" else start - DAY if name == "january" else fault - DAY
+        if before != start:  # what went before is asked elsewhere; the last night before a fault is, for the history
+            replay.advance(min(start, before), max(start, before))
+            start = before = max(start, before)
         for now in hours(start, end):
-            replay.advance(now - HOUR, now)
+            replay.advance(before, now)
+            before = now
             for recent_only in (True, False) if now.hour == NIGHT else (True,):
                 clock = time.perf_counter()
                 found = Night(warehouse, now, recent_only).findings()

@@ -149,7 +149,7 @@ def of(warehouse: Warehouse, scan: Scan, found: Broken, cost: Cost) -> Change | 
     every = next(row for row in sliced.rows if not row["dimension"])
     position = f"{table.position} {every['first_position']:,}" if table.position else ""
     first, last = (every[end].replace("T", " ") for end in ("first", "last"))
-    slices = tuple(_telling(sliced.rows, every))
+    slices = tuple(_telling(sliced.rows, every, table.by or ""))
     answers = (sliced, samples)
     return Change(every["wrong"], every["rows"], found.rows, slices, first, position, last, samples.rows, answers)
 
@@ -183,13 +183,14 @@ def _words(warehouse: Warehouse, scan: Scan, condition: str, cost: Cost) -> dict
     }
 
 
-def _telling(rows: Iterable[Mapping[str, Any]], every: Mapping[str, Any]) -> Iterable[Slice]:
-    """The slices that tell something, those of the most lift first."""
+def _telling(rows: Iterable[Mapping[str, Any]], every: Mapping[str, Any], by: str) -> Iterable[Slice]:
+    """The slices that tell something, those of the most lift first; of the column that splits the rows in any case."""
     by_dimension: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if row["dimension"]:
             by_dimension.setdefault(row["dimension"], []).append(row)
-    told = [slice for name, each in by_dimension.items() if (slice := _slice(name, each, every))]
+    found = [slice for name, each in by_dimension.items() if (slice := _slice(name, each, every))]
+    told = [slice for slice in found if slice.share >= SHARE and (slice.lift >= LIFT or slice.dimension == by)]
     return sorted(told, key=lambda each: -each.lift)
 
 
@@ -209,7 +210,7 @@ def _slice(name: str, rows: list[Mapping[str, Any]], every: Mapping[str, Any]) -
         if len(taken) > VALUES:
             return None
         found = _measured(name, taken, every, tuple(row["value"] for row in taken), since=False)
-    return found if found.share >= SHARE and found.lift >= LIFT else None
+    return found
 
 
 def _measured(

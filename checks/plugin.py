@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import tempfile
@@ -139,6 +140,10 @@ def _begin(config: pytest.Config) -> Audit:
     incident = incidents.load(_incident_path(config))
     guard = next(iter(_guards(config)), "")
     if guard:
+        if importlib.util.find_spec("great_expectations") is None:
+            raise UsageError(
+                f"-m {guard}: Great Expectations is not installed here; pip install -e '.[nightly]' does it."
+            )
         _ = incident.nightly  # a bad file is told before anything else
         if option.execute:
             raise UsageError(f"--execute: {guard} has no action to carry out; leave it out.")

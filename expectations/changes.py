@@ -195,26 +195,24 @@ def _telling(rows: Iterable[Mapping[str, Any]], every: Mapping[str, Any], by: st
 
 
 def _slice(name: str, rows: list[Mapping[str, Any]], every: Mapping[str, Any]) -> Slice | None:
-    wrong = [row for row in rows if row["wrong"] and row["value"]]
+    """What a dimension tells; rows of which it knows nothing, whose value is empty, are left out."""
+    known = [row for row in rows if row["value"]]
+    wrong = sorted((row for row in known if row["wrong"]), key=lambda each: -each["wrong"])
     if not wrong:
         return None
-    if all(DAY.fullmatch(row["value"]) for row in wrong):
+    since = all(DAY.fullmatch(row["value"]) for row in wrong)
+    if since:
         first = min(row["value"] for row in wrong)
-        inside = [row for row in rows if row["value"] >= first]
-        found = _measured(name, inside, every, (first,), since=True)
+        values, inside = (first,), [row for row in known if row["value"] >= first]
     else:
-        taken, enough = [], SHARE * every["wrong"]
-        for row in sorted(wrong, key=lambda each: -each["wrong"]):
-            if sum(each["wrong"] for each in taken) < enough:
-                taken.append(row)
-        if len(taken) > VALUES:
+        inside = []
+        for row in wrong:
+            if sum(each["wrong"] for each in inside) < SHARE * every["wrong"]:
+                inside.append(row)
+        if len(inside) > VALUES:
             return None
-        found = _measured(name, taken, every, tuple(row["value"] for row in taken), since=False)
-    return found
-
-
-def _measured(
-    name: str, inside: list[Mapping[str, Any]], every: Mapping[str, Any], values: tuple[str, ...], *, since: bool
-) -> Slice:
+        values = tuple(row["value"] for row in inside)
+    others = sum(row["rows"] for row in rows if not row["value"])
     share = sum(row["wrong"] for row in inside) / every["wrong"]
-    return Slice(name, values, since, share, share / (sum(row["rows"] for row in inside) / every["rows"]))
+    part = sum(row["rows"] for row in inside) / (every["rows"] - others)
+    return Slice(name, values, since, share, share / part)

@@ -51,8 +51,9 @@ COPIED = (
 WITHOUT_PLUGINS_OF_TESTS = "-p no:hypothesispytest -p no:pytest_httpserver -p no:anyio"
 # The files that take longest, longest first: workers that begin with them end together.
 LONG = (
-    "test_rehearsal_end_to_end", "test_checks_go_red", "test_rebuild", "test_actions", "test_swap", "test_commands",
-    "test_gate_mutation", "test_kills", "test_ways_back", "test_rehearsal_services", "test_two_runners", "test_phase8",
+    "test_nightly", "test_rehearsal_end_to_end", "test_checks_go_red", "test_rebuild", "test_actions", "test_swap",
+    "test_commands", "test_gate_mutation", "test_kills", "test_ways_back", "test_rehearsal_services", "test_two_runners",
+    "test_phase8",
 )  # fmt: skip
 SETTINGS = {"mutations_sync": 2, "lightweight_deletes_sync": 2}
 CLOCK = Clock(SCENARIO["clock"])

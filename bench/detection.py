@@ -160,8 +160,8 @@ def incident_in(folder: Path, database: str) -> Incident:
     original = ROOT / "incidents" / f"{SCENARIO['incident']}.toml"
     copy = folder / database / original.name
     copy.parent.mkdir()
-    for ending in (".sql", ".trace.sql", ".nightly.toml"):
-        copy.with_suffix(ending).write_bytes(original.with_suffix(ending).read_bytes())
+    for beside in original.parent.glob(f"{original.stem}.*"):
+        (copy.parent / beside.name).write_bytes(beside.read_bytes())
     content = tomllib.loads(original.read_text("utf-8"))
     content["table"]["database"] = database
     copy.write_text(tomli_w.dumps(content), "utf-8")

@@ -170,7 +170,7 @@ def _words(warehouse: Warehouse, scan: Scan, condition: str, cost: Cost) -> dict
         slices += [f", ({literal(name)}, toString(trace.{quote(name)}))" for name in table.trace]
         identity = ", ".join(map(quote, table.identity.columns))
         identity = ", ".join(map(quote, table.identity.columns))
-        traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace}\n) AS trace USING ({identity})"
+        traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace(scan.key)}\n) AS trace USING ({identity})"
     return {
         "guarded": statements.quote(database, table.name),
         "is_wrong": f"({condition})",

@@ -113,9 +113,9 @@ def _rows(scan: Scan, name: str, promise: Rows) -> Measure:
     slots = scan.slots
     if promise.of:
         slots = slots[slots["value"].isin(promise.of)]
-    if promise.over == "hour":
+    if promise.over in ("hour", "recent_hour"):
         frame = slots[slots[every] > 0].assign(place=lambda each: _places(scan, each))
-        over = "each hour, or day before them"
+        over = "each hour, or day before them" if promise.over == "hour" else "each recent hour"
     else:
         frame = slots.groupby("value", as_index=False)[[every, bad]].sum()
         frame = frame[frame[every] > 0].assign(place=lambda each: each["value"])

@@ -103,7 +103,7 @@ def wrong(database: str, promise: Rows, among: Sequence[str] = ()) -> str:
 
 def about(table: Guarded, promise: Rows) -> list[str]:
     """The conditions that a row has to meet for a promise to be about it, `of` aside."""
-    conditions = [recent_of(table)] if promise.over == "recent" and table.time else []
+    conditions = [recent_of(table)] if promise.over in ("recent", "recent_hour") and table.time else []
     return conditions + ([f"ifNull(({promise.where}), 0)"] if promise.where else [])
 
 

@@ -144,10 +144,10 @@ class Incident(_File):
             )
         return read
 
-    @cached_property
-    def trace(self) -> str:
-        """The SELECT that tells more of a row by its identity, for the nightly checks."""
-        return select_in(self.path.with_suffix(".trace.sql"), "the SELECT that the nightly file's trace is about")
+    def trace(self, table: str) -> str:
+        """The SELECT that tells more of a row by its identity, for the nightly checks of a table."""
+        what = f"the SELECT of tables.{table}.trace, beside the nightly file"
+        return select_in(self.path.with_suffix(f".{table}.trace.sql"), what)
 
     def record(self) -> dict[str, Any]:
         """The incident as it was read, for the ledger: its file, and the SELECT beside it."""

@@ -227,9 +227,9 @@ def rehearsed_services(services: Services) -> dict[str, Any]:
 
 def copy_beside(incident: Path, copy: Path) -> None:
     """What lies beside an incident file: its statements, and its promises of the night."""
-    for ending in (".sql", ".trace.sql", ".nightly.toml"):
-        if incident.with_suffix(ending).exists():
-            copy.with_suffix(ending).write_bytes(incident.with_suffix(ending).read_bytes())
+    for beside in incident.parent.glob(f"{incident.stem}.*"):
+        if beside != incident and beside.suffix in (".sql", ".toml"):
+            (copy.parent / beside.name).write_bytes(beside.read_bytes())
 
 
 def clone(case: Case, folder: Path) -> Case:

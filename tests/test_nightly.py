@@ -250,7 +250,7 @@ def test_a_token_that_the_map_lacks_is_told(broken: Case, tmp_path: Path) -> Non
 
 def test_slices_that_cannot_be_told_do_not_hide_the_finding(broken: Case, tmp_path: Path) -> None:
     case = broken.clone(tmp_path)
-    case.incident.with_suffix(".trace.sql").write_text("SELECT fill_id, nothing FROM nowhere")
+    case.incident.with_suffix(".fills.trace.sql").write_text("SELECT fill_id, nothing FROM nowhere")
     after = found(case, "fills.has_a_condition")
     assert after.status == CRITICAL
     assert "cannot be told" in " ".join(after.notes)

@@ -58,8 +58,7 @@ class Reference(Section):
 class Rows(Section):
     """A condition that a row must not meet, or a reference that it must not lack. `percent` of the rows may: of the worst hour
     (and the worst day, of rows that are not recent), of the worst recent hour, of the recent rows together, or of
-    all. `of` names the
-    values of `by` that it is about, `where` the rows; all of them where they are left out."""
+    all. `of` names the values of `by` that it is about, `where` the rows; all of them where they are left out."""
 
     wrong: Expression | None = None
     unknown: Reference | None = None
@@ -112,7 +111,7 @@ class Guarded(Section):
     """What is promised of a table. `time` says when a row is of, `by` splits the rows, `values` are those that `by` may have;
     `fresh` are minutes since the last row, by value of `by`, or of "*" for the table. `slices` are expressions by which wrong
     rows are told from others, `trace` columns of the SELECT in `<id>.<table>.trace.sql` that tell more of a row by its identity,
-    and     `position` is a column that says where the first of them stands."""
+    and `position` is a column that says where the first of them stands."""
 
     name: Name
     columns: dict[Name, Text]

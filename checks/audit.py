@@ -19,6 +19,7 @@ from recovery.action import Plan
 from recovery.embedded import EmbeddedServer
 from recovery.errors import IncidentError, RecoveryError
 from recovery.evidence import GO, NO_GO, Evidence, judge
+from recovery.history import CRITICAL, OK
 from recovery.incident import Incident
 from recovery.kept import Kept
 from recovery.ledger import Ledger, Line
@@ -72,6 +73,7 @@ class Audit:
     code: int = 0
     lost: str = ""  # why the run could not be ended in the ledger
     dossier: str = ""
+    written: str = ""  # what the history got
     said: Callable[[str], None] = print
     _begun: bool = False
     _clock: float = field(default_factory=time.monotonic)
@@ -111,6 +113,8 @@ class Audit:
     def header(self, config: pytest.Config) -> list[str]:
         source = "--incident" if config.option.incident else config.inipath.name if config.inipath else "default"
         mode = "EXECUTE: this run changes data" if self.mode.execute else "ask only: nothing is changed"
+        if self.guard:
+            mode += f" but the history in {self.incident.nightly.history.table}"
         clock = "--now" if self.mode.started_at else "the clock"
         server = f"{self.warehouse.dsn.shown}, ClickHouse {self.warehouse.server['version']}"
         return [
@@ -153,8 +157,12 @@ class Audit:
             server=self.warehouse.dsn.shown, version=self.warehouse.server["version"], who=who(),
             title=self.incident.incident.title, table=f"{self.incident.table.database}.{self.incident.table.name}",
             window=[self.incident.window.start.isoformat(), self.incident.window.end.isoformat()],
-            zone=self.warehouse.server["timezone"], **environment.facts(),
+            zone=self.warehouse.server["timezone"], **environment.facts(), **self._promises(),
         )  # fmt: skip
+
+    def _promises(self) -> dict[str, str]:
+        """The hash of the nightly file, which is not in the digest."""
+        return {"promises": kept.sha256_of(self.incident.nightly_path)} if self.guard else {}
 
     def end_phases_before(self, name: str) -> None:
         """Under --execute, phases are ended one by one, so that the next one's gate can rely on them."""
@@ -261,9 +269,11 @@ class Audit:
         """Write the results into the history, and tell the team where what is critical has changed since the last run."""
         found = watch.results(self.evidence)
         if self.announce:
-            known = watch.Known.of(self.warehouse, self.began)
+            known = watch.Known.of(self.warehouse, self.guard, self.began)
             self.unsaid += watch.announce(self.incident, self.ledger, self.run, known, found, self.report)
-        written, problem = watch.remember(self.warehouse, found, self.began, self.run, embedded=self.server is not None)
+        written, problem = watch.remember(
+            self.warehouse, self.guard, found, self.began, self.run, embedded=self.server is not None
+        )
         self.ledger.append(
             "history", run=self.run, rows=written, table=self.incident.nightly.history.table, problem=str(problem or "")
         )
@@ -271,6 +281,9 @@ class Audit:
             self.problems.append((problem.exit_code, str(problem)))
         elif problem:
             self.unsaid.append(problem)
+        self.written = (
+            f"history: {written:,} results written to {self.incident.nightly.history.table}" if written else ""
+        )
 
     def _mirror(self) -> None:
         """Send the checks' evidence after the action's lines; what cannot be sent now goes with the next action's lines."""
@@ -316,6 +329,11 @@ class Audit:
         lines = self.ledger.lines()
         ends = [line for line in lines if line["kind"] == "finished" and line["run"] == self.run]
         shown.line(terminal.table(ends, width=terminal.width(shown), colour=shown.hasmarkup))
+        for result in watch.results(self.evidence):
+            if result.status != OK:
+                shown.line(
+                    f"{result.status}: {result}", red=result.status == CRITICAL, yellow=result.status != CRITICAL
+                )
         for _, sentence in dict.fromkeys(self.problems):
             shown.line(sentence, red=True)
         for sentence in self.unsaid:
@@ -323,6 +341,8 @@ class Audit:
         shown.line(f"report: {self.report}")
         if not self.guard:
             shown.line(self.dossier)
+        elif self.written:
+            shown.line(self.written)
         shown.line(f"ledger: {self.ledger.path}, {len(lines):,} lines, head {lines[-1]['sha']}")
 
     def say_verdict(self, shown: pytest.TerminalReporter) -> None:

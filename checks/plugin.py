@@ -17,8 +17,8 @@ import pytest
 
 from checks.audit import Audit, Mode
 from checks.masking import Masking
+from recovery import history, kept, moment, options
 from recovery import incident as incidents
-from recovery import kept, moment, options
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
 from recovery.evidence import GO, PENDING
@@ -190,6 +190,11 @@ def _begin(config: pytest.Config) -> Audit:
             docs=docs,
             announce=option.announce,
         )
+        if guard and option.announce and server is None and not history.may_be_written():
+            raise UsageError(
+                f"--announce: {history.USER} names no login that the history is written with, and without it nobody knows what "
+                "was told before; set it."
+            )
         audit.prove_that_they_fit()
     except BaseException:
         if server is not None:

@@ -106,14 +106,15 @@ def tell(night: Night, name: str, evidence: Evidence, *, about: str = "") -> Non
         evidence.expect(found.what, found.metric, "<=", found.critical)
     if found.worst:
         evidence.show(examined=0, worst=found.worst)
+        evidence.note(f"Worst: {found.worst}.")
     if found.status == WARNING:
         evidence.note(
-            f"WARNING: {found.metric:,.6g} is above {found.warn:g}; up to {found.critical:g} it fails no run."
+            f"WARNING: {name} is {found.metric:,.6g}, above {found.warn:g}; up to {found.critical:g} it fails no run."
         )
     for note in (*found.notes, *((found.error,) if found.error else ())):
         evidence.note(note)
     if found.change:
         evidence.show(examined=0, slices=found.change.table(), samples=found.change.samples)
-    if trend := night.history.trend(name):
+    if trend := night.trend(name):
         evidence.show(examined=0, trend={**evidence.found.get("trend", {}), name: trend})
     evidence.result(name, found.metric, found.warn, found.critical, found.status, found.details)

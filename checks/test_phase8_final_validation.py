@@ -159,11 +159,11 @@ def test_criterion_monitoring_is_healthy(
     hours = found["hours"] if found["results"] else 0
     evidence.show(answer, examined=found["results"], hours=hours, not_ok=found["sample"])
     evidence.expect("hours of results since the rebuild", hours, ">=", monitoring.hours)
-    evidence.expect("results that are not OK", found["not_ok"], "==", 0)
+    evidence.expect("results that are CRITICAL", found["not_ok"], "==", 0)
     if not all(expectation.holds for expectation in evidence.expectations):
         evidence.pending = (
             f"{hours:,} of {monitoring.hours:,} hours since the rebuild have results, {found['not_ok']:,} of "
-            f"{found['results']:,} are not OK{': ' + ', '.join(found['sample']) if found['sample'] else ''}."
+            f"{found['results']:,} are CRITICAL{': ' + ', '.join(found['sample']) if found['sample'] else ''}."
         )
 
 

@@ -64,21 +64,26 @@ class Change:
     def table(self) -> list[dict[str, Any]]:
         """The slices with their figures, as the page shows them."""
         return [
-            {"slice": str(each), "percent of the wrong rows": round(100 * each.share, 2), "lift": round(each.lift, 2)}
+            {
+                "in": str(each),
+                "is percent of the wrong rows": round(100 * each.share, 2),
+                "times as many as of all rows": round(each.lift, 2),
+            }
             for each in self.slices
         ]
 
     @property
     def sentence(self) -> str:
         told = "; ".join(map(str, self.slices)) or "no slice has more of them than others"
-        where = f", {self.first_position}" if self.first_position else ""
-        shown = "" if self.wrong == self.all_wrong else f", of which the first {self.wrong:,} were looked at"
-        return f"{self.all_wrong:,} wrong rows{shown}: {told}; from {self.first}{where} to {self.last} UTC."
+        where = f" ({self.first_position})" if self.first_position else ""
+        shown = f", of which the first {self.wrong:,} were looked at" if self.all_wrong > self.wrong else ""
+        return f"{self.all_wrong or self.wrong:,} wrong rows{shown}: {told}; from {self.first} UTC{where} on."
 
 
 @dataclass(frozen=True)
 class Broken:
-    """What rows break a promise: the `condition` that they meet, `slots` in which there are any, and how many there are."""
+    """What rows break a promise: the `condition` that they meet, `slots` in which there are any, and how many there are in all; 0
+    where that is not known, for identities were sampled."""
 
     condition: str
     slots: pd.DataFrame
@@ -110,14 +115,14 @@ def broken(scan: Scan, measure: Measure, database: str) -> Broken | None:
             )
             extra = slots["keys"] - slots["identities"]
             again = f"SELECT {one} FROM {guarded} WHERE {between} GROUP BY {one} HAVING uniqExact({key}) > 1"
-            return Broken(f"{one} IN ({again})", slots[extra > 0], int(extra.sum()))
+            return Broken(f"{one} IN ({again})", slots[extra > 0], 0)
         case measures.ALIKE if table.alike:
             alike = f"tuple({', '.join(table.alike.columns)})"
             one = f"tuple({', '.join(map(quote, table.identity.columns))})" if table.identity else "1"
             several = f"uniqExact({one}) > 1" if table.identity else "count() > 1"
             extra = slots["alike_rows"] - slots["alike"]
             again = f"SELECT {alike} FROM {guarded} WHERE {between} GROUP BY {alike} HAVING {several}"
-            return Broken(f"{alike} IN ({again})", slots[extra > 0], int(extra.clip(lower=0).sum()))
+            return Broken(f"{alike} IN ({again})", slots[extra > 0], 0)
     return None
 
 
@@ -147,7 +152,7 @@ def of(warehouse: Warehouse, scan: Scan, found: Broken, cost: Cost) -> Change | 
     except RecoveryError as error:
         return f"Which slices carry it cannot be told: {error}"
     every = next(row for row in sliced.rows if not row["dimension"])
-    position = f"{table.position} {every['first_position']:,}" if table.position else ""
+    position = f"{table.position} {every['first_position']}" if table.position else ""
     first, last = (every[end].replace("T", " ") for end in ("first", "last"))
     slices = tuple(_telling(sliced.rows, every, table.by or ""))
     answers = (sliced, samples)

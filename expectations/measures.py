@@ -19,6 +19,7 @@ from recovery.promises import Alike, Rows, Volume
 from recovery.statements import Column
 
 DAY = timedelta(days=1)
+FEW = 4  # a recent day with less than a fourth of the rows of another one is not held against it
 JUDGED_DAYS = 7  # a day that is wrong stays so for a week, or until it is mended
 COLUMNS, ROWS, UNKNOWN, VALUES, UNMERGED, DOUBLED, ALIKE, GONE, FRESH, VOLUME, AMOUNT, PARITY = (
     "columns", "rows", "unknown", "values", "unmerged", "doubled", "alike", "gone", "fresh", "volume", "amount", "parity",
@@ -148,7 +149,7 @@ def _fresh(scan: Scan, value: str) -> Measure:
     warn, critical = scan.table.fresh[value]
     name = f"{scan.key}.fresh" + ("" if value == "*" else f".{value}")
     told = f"its last row is of {utc(since)} UTC" if len(last) else f"it has no row since {utc(since)} UTC"
-    frame = pd.DataFrame({"minutes": [minutes], "place": [value]})
+    frame = pd.DataFrame({"minutes": [minutes], "place": [""]})
     return Measure(
         name,
         FRESH,
@@ -171,7 +172,11 @@ def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> lis
     days = slots.assign(
         place=[_day(scan, *each) for each in zip(slots["value"], slots["slot"], slots["recent"], strict=True)]
     )
-    days = days.groupby("place", as_index=False)[["counted", "keys"]].sum()
+    days = days.groupby(["value", "recent", "place"], as_index=False)[["counted", "keys"]].sum()
+    most = days.groupby(["value", "recent"])["counted"].transform("max")
+    days = days[(days["recent"] == 0) | (days["counted"] * FEW >= most)].reset_index(
+        drop=True
+    )  # a writer may stand still
     days = days.assign(unmerged=100.0 * (days["counted"] - days["keys"]) / days["counted"])
     counted = int(slots["counted"].sum())
     sampled = (
@@ -185,7 +190,7 @@ def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> lis
             "unmerged", *identity.unmerged_percent, counted, promised=sampled,
         ),
         Measure(
-            f"{scan.key}.doubled", DOUBLED, "identities of an hour with several keys", hours, "doubled",
+            f"{scan.key}.doubled", DOUBLED, "identities of an hour, or day, with several keys", hours, "doubled",
             *identity.doubled, counted, promised=sampled,
         ),
     ]  # fmt: skip

@@ -13,11 +13,13 @@ from typing import Any
 from expectations import changes, measures, parity
 from expectations import scan as scans
 from expectations.changes import Change
-from expectations.scan import Span
-from recovery.errors import RecoveryError
-from recovery.history import CRITICAL, OK, History
+from expectations.scan import Scan, Span
+from recovery.errors import RecoveryError, StatementFailed
+from recovery.history import CRITICAL, NIGHT, OK, History, named
 from recovery.promises import Guarded
 from recovery.warehouse import Answer, Warehouse
+
+HOURLY = "hourly"
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,18 @@ class Night:
     def history(self) -> History:
         return History.read(self.warehouse, self.now)
 
+    def trend(self, name: str) -> list[dict[str, Any]]:
+        """What runs of this kind found on the days before."""
+        return self.history.trend(named(HOURLY if self.recent_only else NIGHT, name))
+
     def finding(self, name: str) -> Finding:
         """What became of the promise of that name, `<table>.<promise>`."""
         key = name.partition(".")[0]
         if key not in self._judged:
             self._judged[key] = {each.name: each for each in self._judge(key)}
-        return self._judged[key][name]
+        return self._judged[key].get(name) or _failed(
+            name, f"{self._where(key)} is not there, so nothing of it can be judged."
+        )
 
     def findings(self) -> list[Finding]:
         """All of them; a table that cannot be asked gives one finding that says so."""
@@ -69,8 +77,13 @@ class Night:
             try:
                 found += self._judge(key)
             except RecoveryError as error:
-                found.append(_failed(f"{key}.scan", error))
+                found.append(_failed(f"{key}.scan", str(error)))
         return found
+
+    def _where(self, key: str) -> str:
+        incident = self.warehouse.incident
+        table = incident.nightly.tables.get(key)
+        return f"{incident.table.database}.{table.name}" if table else key
 
     def _judge(self, key: str) -> list[Finding]:
         from expectations import suites  # seconds to import
@@ -84,11 +97,10 @@ class Night:
             table = nightly.tables[key]
             columns = self.warehouse.columns(table.name)
             found = [measures.of_columns(key, table.columns, columns)]
-            scan = scans.take(
-                self.warehouse, key, table, nightly.cost, Span.of(table, self.now, recent_only=self.recent_only)
-            )
-            found += measures.of_scan(scan, self._before(key, table), recent_only=self.recent_only)
-            answer = scan.answer
+            scan = self._scan(key, table) if columns else None
+            if scan:
+                found += measures.of_scan(scan, self._before(key, table), recent_only=self.recent_only)
+            answer = scan.answer if scan else self.warehouse.columns_asked(table.name)
         told = []
         for name, judged in suites.judge(key, found, self.docs).items():
             measure, notes, change = judged.measure, list(judged.measure.notes), None
@@ -115,6 +127,15 @@ class Night:
             )  # fmt: skip
         return told
 
+    def _scan(self, key: str, table: Guarded) -> Scan:
+        nightly = self.warehouse.incident.nightly
+        span = Span.of(table, self.now, recent_only=self.recent_only)
+        try:
+            return scans.take(self.warehouse, key, table, nightly.cost, span)
+        except StatementFailed as error:
+            where = f"{self.warehouse.incident.nightly_path.name}: tables.{key} cannot be judged as it is written"
+            raise StatementFailed(f"{where}: {error}", error.code) from None
+
     def _before(self, key: str, table: Guarded) -> Mapping[str, Any]:
         """What the history kept of a table's days."""
         if self.recent_only or table.identity is None or table.identity.gone_percent is None:
@@ -122,5 +143,5 @@ class Night:
         return json.loads(self.history.last_details(f"{key}.gone") or "{}")
 
 
-def _failed(name: str, error: RecoveryError) -> Finding:
-    return Finding(name, "the server could not answer", "", None, 0, 0, CRITICAL, 0, "", (), "{}", (), error=str(error))
+def _failed(name: str, error: str) -> Finding:
+    return Finding(name, "the server could not answer", "", None, 0, 0, CRITICAL, 0, "", (), "{}", (), error=error)

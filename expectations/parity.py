@@ -37,7 +37,13 @@ def take(warehouse: Warehouse, parity: Parity, cost: Cost, now: datetime) -> tup
     return [
         Measure(
             f"{KEY}.{name}", PARITY, meaning, frame, name, *bounds[name], every, {"identities": counts.get(name, 0)},
-            tuple(f"{name}: {', '.join(samples[name])}." for _ in [1] if samples.get(name)),
+            _shown(name, samples.get(name, [])),
         )
         for name, meaning in MEANINGS.items()
     ], answer  # fmt: skip
+
+
+def _shown(name: str, identities: list[str]) -> tuple[str, ...]:
+    """Some identities in a sentence, without the brackets and quotes of a tuple."""
+    plain = [identity.strip("()").replace("'", "") for identity in identities]
+    return (f"{name}, such as {', '.join(plain)}.",) if plain else ()

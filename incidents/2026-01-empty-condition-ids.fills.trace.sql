@@ -15,6 +15,6 @@ ANY LEFT JOIN
 (
     SELECT token_id, min(trade_time) AS first_traded
     FROM pm_trader_events_v3
-    WHERE trade_time < {time_to:DateTime('UTC')}
+    WHERE trade_time >= {since:DateTime('UTC')} AND trade_time < {time_to:DateTime('UTC')}
     GROUP BY token_id
 ) AS tokens USING (token_id)

@@ -1,11 +1,13 @@
 """History: what the nightly checks found, night after night, in a table of its own.
 
-It is read as everything else is. It is written over a login that may insert into this one table, whatever else a run may do;
-a result of the same check and hour replaces the one before.
+A night and an hour look at other spans of the same rows, so each has results of its own. The history is read as everything
+else is. It is written over a login that may insert into this one table, whatever else a run may do; a result of the same check
+and hour replaces the one before.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +18,7 @@ from recovery.statements import quote
 from recovery.warehouse import Answer, Warehouse
 
 OK, WARNING, CRITICAL = "OK", "WARNING", "CRITICAL"
+NIGHT = "nightly"
 USER = "CLICKHOUSE_HISTORY_USER"
 COLUMNS = {
     "check_name": "LowCardinality(String)",
@@ -28,6 +31,11 @@ COLUMNS = {
 }
 
 
+def named(guard: str, name: str) -> str:
+    """What a result is called: those of the night by the promise alone, others with the guard's name before it."""
+    return name if guard == NIGHT else f"{guard}.{name}"
+
+
 @dataclass(frozen=True)
 class Result:
     """One check's result of an hour."""
@@ -38,6 +46,10 @@ class Result:
     critical: float
     status: str
     details: str
+
+    def __str__(self) -> str:
+        measured = "nothing was measured" if math.isnan(self.metric) else f"{self.metric:,.6g}"
+        return f"{self.name} {measured} (warn above {self.warn:g}, critical above {self.critical:g})"
 
 
 @dataclass(frozen=True)

@@ -313,6 +313,12 @@ class Warehouse:
             self._columns[table] = found
         return found
 
+    def columns_asked(self, table: str) -> Answer:
+        """The answer to which columns a table has, for evidence that it lacks some, or is not there."""
+        return self._query(
+            "columns", statements.text("columns"), {"database": self.incident.table.database, "table": table}
+        )
+
     def _check_statement(self, schema: Schema) -> None:
         """The incident's conditions and its SELECT parse, and the SELECT gives the table's columns."""
         table, where = self.incident.table, self.incident.path

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from recovery import history, notify
+from recovery import history, notify, phases
 from recovery.announcement import Message
 from recovery.errors import RecoveryError
-from recovery.history import CRITICAL, History, Result
+from recovery.history import CRITICAL, NIGHT, History, Result
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
 from recovery.warehouse import Warehouse
@@ -20,23 +21,39 @@ NOT_WRITTEN = (
     f"history: not written, for {history.USER} names no login that may insert into it; trends, and the check that monitoring is "
     "healthy, need it."
 )
+GUARDS = tuple(guard.name for guard in phases.GUARDS)
 SHOWN = 10
+REPLAYED = (
+    "history: not written, for --now is another day than today: a replay must not stand in for what was found then. On a "
+    "server of this machine it is written."
+)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class Known:
-    """The checks that were critical when the last run ended; `told` says whether a last run is known at all."""
+    """The checks that were critical when the last run of this guard ended, and when the last one of any other did."""
 
-    critical: frozenset[str]
-    told: bool
+    own: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, warehouse: Warehouse, now: datetime) -> Known:
+    def of(cls, warehouse: Warehouse, guard: str, now: datetime) -> Known:
         try:
             past = History.read(warehouse, now, this_hour=True)
         except RecoveryError:
-            return cls(frozenset(), False)  # better told twice than not at all
-        return cls(frozenset(name for name in past.days if past.last_status(name) == CRITICAL), bool(past.days))
+            return cls()  # better told twice than not at all
+        critical = {name for name in past.days if past.last_status(name) == CRITICAL}
+
+        def of(which: str) -> frozenset[str]:
+            prefix = history.named(which, "")
+            prefixes = tuple(history.named(other, "") for other in GUARDS if other != NIGHT)
+            names = {
+                name for name in critical if (name.startswith(prefix) if prefix else not name.startswith(prefixes))
+            }
+            return frozenset(name.removeprefix(prefix) for name in names)
+
+        return cls(of(guard), frozenset[str]().union(*(of(other) for other in GUARDS if other != guard)))
 
 
 def results(evidence: Sequence[Line]) -> list[Result]:
@@ -49,15 +66,18 @@ def results(evidence: Sequence[Line]) -> list[Result]:
 
 
 def remember(
-    warehouse: Warehouse, found: Sequence[Result], now: datetime, run: str, *, embedded: bool
+    warehouse: Warehouse, guard: str, found: Sequence[Result], now: datetime, run: str, *, embedded: bool
 ) -> tuple[int, RecoveryError | str | None]:
     """Write the results into the history; returns how many, and what kept them from it. An embedded server has no logins."""
     if not (embedded or history.may_be_written()):
         return 0, NOT_WRITTEN
+    if abs(datetime.now(UTC) - now) > timedelta(days=1) and warehouse.dsn.host not in LOOPBACK:
+        return 0, REPLAYED
     if not found:
         return 0, None
     try:
-        return history.write(warehouse, found, now, f"recovery-history-{run}"), None
+        results = [replace(result, name=history.named(guard, result.name)) for result in found]
+        return history.write(warehouse, results, now, f"recovery-history-{run}"), None
     except RecoveryError as error:
         return 0, error
 
@@ -67,19 +87,30 @@ def announce(
 ) -> list[str]:
     """Tell the team of what became critical, or is so no more; nothing where that is as it was. Returns what did not go out."""
     now = {result.name for result in found if result.status == CRITICAL}
-    asked = {result.name for result in found}
-    before = known.critical & asked  # an hourly run says nothing of what it did not ask
-    if now == before:
+    asked = {result.name for result in found}  # an hourly run says nothing of what it did not ask
+    new = now - known.own - known.others  # what the other guard found has been told
+    over = (known.own & asked) - now - known.others
+    if not new and not over:
         return []
-    text = sentence(incident, sorted(now - before), sorted(now & before), sorted(before - now), page)
+    told = {
+        result.name: f"{result.name} ({result.metric:,.4g}, critical above {result.critical:g})" for result in found
+    }
+    shown = [[told[name] for name in sorted(names)] for names in (new, now - new, over)]
+    text = sentence(incident, *shown, page=page)
     return notify.tell(incident, ledger, run, Message("critical", text))
 
 
-def sentence(incident: Incident, new: Sequence[str], still: Sequence[str], over: Sequence[str], page: Path) -> str:
+def sentence(incident: Incident, new: Sequence[str], still: Sequence[str], over: Sequence[str], *, page: Path) -> str:
     """What the team is told."""
-    parts = [f"{incident.incident.title}: the nightly checks"]
+    parts = [f"Checks of {incident.table.database}:"]
     for word, names in (("now critical", new), ("still critical", still), ("no longer critical", over)):
         if names:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
             parts.append(f"{word}: {', '.join(names[:SHOWN])}{more}.")
-    return " ".join([*parts, f"Page: {page.name}."])
+    return " ".join([*parts, f"Page: {_address(page)}"])
+
+
+def _address(page: Path) -> str:
+    """Where the page is found: in GitHub Actions with the run, else as a file."""
+    server, repository, run = (os.environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else page.name

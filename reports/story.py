@@ -13,9 +13,12 @@ from typing import Any
 
 from recovery.errors import UsageError
 from recovery.evidence import GO, NO_GO, PENDING, Expectation, judge
+from recovery.history import WARNING
 from recovery.ledger import Ledger, Line
-from recovery.phases import BY_NAME, waits
+from recovery.phases import BY_NAME, GUARDS, waits
 from recovery.standing import STOPPED, UNFINISHED, is_stopped
+
+GUARDED = tuple(guard.name for guard in GUARDS)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,11 @@ class PhaseOutcome:
     ended: datetime | None = None
 
     @property
+    def warned(self) -> tuple[str, ...]:
+        """The promises of a guard that are above what warns, and not above what fails."""
+        return tuple(name for check in self.checks for name, _, _, _, status, *_ in check.results if status == WARNING)
+
+    @property
     def faulty(self) -> tuple[CheckOutcome, ...]:
         return tuple(check for check in self.checks if check.faults)
 
@@ -171,6 +179,11 @@ class Run:
     last_line: int
     last_sha: str
     fault: str
+
+    @property
+    def guard(self) -> str:
+        """nightly or hourly, where it is that and not phases that were asked."""
+        return next((phase.name for phase in self.phases if phase.name in GUARDED), "")
 
     @property
     def queries(self) -> tuple[Query, ...]:

@@ -36,7 +36,7 @@ class Trend:
             if day < self.today and self.days[day][1] != self.status:
                 return f"since {first.isoformat()}"
             first = min(first, day)
-        return f"since {first.isoformat()} or earlier" if first < self.today else "for the first time known"
+        return f"since {first.isoformat()} or earlier" if first < self.today else "no earlier result"
 
     @property
     def bars(self) -> Markup:

@@ -6,8 +6,9 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import tomli_w
 
 from checks import test_nightly as checks
 from expectations.night import Finding, Night
-from recovery import history
+from recovery import history, watch
 from recovery.errors import IncidentError
 from recovery.evidence import Evidence
 from recovery.history import CRITICAL, OK, Result
@@ -235,7 +236,7 @@ def test_january_is_told_by_its_slices(broken: Case) -> None:
     assert told["condition"] == (("empty",), False)
     assert told["token_first_traded"] == (("2026-01-17",), True)
     assert after.change.first.startswith("2026-01-17 0")
-    assert re.search(r"block_number 81,69\d,\d{3}", after.change.sentence)
+    assert re.search(r"\(block_number 8169\d{4}\)", after.change.sentence)
     assert {row["condition_id"] for row in after.change.samples} == {""}
 
 
@@ -348,7 +349,7 @@ def test_a_promise_that_the_server_cannot_judge_is_red_and_the_others_are_asked(
     }
     assert asked["test_rows_are_as_promised[map.odd]"]["outcome"] == "failed"
     assert asked["test_rows_are_as_promised[fills.has_a_condition]"]["outcome"] == "passed"
-    assert healthy.value(f"SELECT status FROM {METRICS} FINAL WHERE check_name = 'map.odd'") == CRITICAL
+    assert healthy.value(f"SELECT status FROM {METRICS} FINAL WHERE check_name = 'hourly.map.odd'") == CRITICAL
 
 
 def test_without_a_login_of_its_own_the_history_is_not_written_and_that_is_said(healthy: Case) -> None:
@@ -363,6 +364,55 @@ def test_a_history_that_cannot_be_written_is_no_success(healthy: Case) -> None:
     assert healthy.pytest("hourly") == 13
     assert "Its login is CLICKHOUSE_HISTORY_USER" in healthy.output
     assert healthy.lines("history")[-1]["rows"] == 0
+
+
+def test_the_hour_does_not_overwrite_what_the_night_found(healthy: Case) -> None:
+    promise_broken("'' AS condition_id")(healthy)
+    healthy.command(f"ALTER TABLE {FILLS} UPDATE event_time = event_time - INTERVAL 3 DAY WHERE condition_id = ''")
+    assert [healthy.pytest("nightly"), healthy.pytest("hourly")] == [1, 0]
+    status = f"SELECT status FROM {METRICS} FINAL WHERE check_name = "
+    assert healthy.value(f"{status}'fills.has_a_condition'") == CRITICAL
+    assert healthy.value(f"{status}'hourly.fills.has_a_condition'") == OK
+
+
+def test_a_table_that_is_gone_is_named(healthy: Case) -> None:
+    healthy.command("DROP TABLE pm_ingest_watermarks_v1")
+    assert healthy.pytest("hourly") == 1
+    assert "pm_ingest_watermarks_v1 is not there, so nothing of it can be judged" in healthy.output
+    assert "CRITICAL: watermarks.columns 5" in healthy.output
+
+
+def test_a_replay_is_not_written_into_the_history_of_a_server_elsewhere() -> None:
+    elsewhere: Any = SimpleNamespace(dsn=SimpleNamespace(host="db"))
+    result = Result("x", 0.0, 0.0, 1.0, OK, "{}")
+    replay = datetime(2026, 1, 17, tzinfo=UTC)
+    assert watch.remember(elsewhere, "nightly", [result], replay, "run", embedded=True) == (0, watch.REPLAYED)
+
+
+def test_nobody_is_told_where_it_is_not_known_what_was_told_before(healthy: Case) -> None:
+    healthy.edit(announce={"slack": "bot", "channel": NAME})
+    healthy.env = {name: value for name, value in healthy.env.items() if "HISTORY" not in name}
+    assert healthy.pytest("hourly", "--announce") == 4
+    assert "CLICKHOUSE_HISTORY_USER names no login" in healthy.output
+
+
+def test_what_the_night_has_told_the_hour_does_not_tell_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(watch.notify, "tell", lambda incident, ledger, run, message: said.append(message.text) or [])
+    results = [Result(name, 5.0, 0.1, 1.0, CRITICAL if name == "a" else OK, "{}") for name in ("a", "b")]
+    asked: Any = (load(JANUARY), None, "run")
+    for known, expected in (
+        (watch.Known(), "now critical: a (5, critical above 1)."),
+        (watch.Known(others=frozenset("a")), ""),
+        (watch.Known(own=frozenset("a")), ""),
+        (watch.Known(own=frozenset("ab")), "still critical: a (5, critical above 1). no longer critical: b (5"),
+        (watch.Known(own=frozenset("ab"), others=frozenset("b")), ""),
+        (watch.Known(own=frozenset("ac")), ""),  # c was not asked
+    ):
+        said.clear()
+        watch.announce(*asked, known, results, Path("page.html"))
+        assert expected in " ".join(said)
+        assert len(said) == bool(expected)
 
 
 def test_a_bad_nightly_file_keeps_nobody_from_a_phase(healthy: Case) -> None:

@@ -250,12 +250,14 @@ def test_monitoring_waits_until_the_results_are_good_for_long_enough(case: Case)
     result(case, -1, "CRITICAL")
     result(case, 1)
     waiting = monitoring(case)
-    assert waiting.sentence == "1 of 24 hours since the rebuild have results, 0 of 1 are not OK."
+    assert waiting.sentence == "1 of 24 hours since the rebuild have results, 0 of 1 are CRITICAL."
     result(case, 24)
     assert monitoring(case, hours=23).verdict == "PENDING"
     assert monitoring(case).verdict == "GO"
-    result(case, 12, "WARNING")
-    assert "1 of 3 are not OK: rows WARNING." in monitoring(case).sentence
+    result(case, 11, "WARNING")
+    assert monitoring(case).verdict == "GO"
+    result(case, 12, "CRITICAL")
+    assert "1 of 4 are CRITICAL: rows CRITICAL." in monitoring(case).sentence
 
 
 @pytest.mark.parametrize(

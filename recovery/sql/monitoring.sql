@@ -2,7 +2,7 @@
 SELECT
     count() AS results,
     dateDiff('hour', {since:DateTime('UTC')}, max(check_time)) AS hours,
-    countIf(status != 'OK') AS not_ok,
-    groupUniqArrayIf(10)(concat(check_name, ' ', status), status != 'OK') AS sample
+    countIf(status = 'CRITICAL') AS not_ok,
+    groupUniqArrayIf(10)(concat(check_name, ' ', status), status = 'CRITICAL') AS sample
 FROM ${monitoring} FINAL
 WHERE check_time >= {since:DateTime('UTC')} AND check_time <= {now:DateTime('UTC')}

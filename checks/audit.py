@@ -267,12 +267,13 @@ class Audit:
 
     def _remember(self) -> None:
         """Write the results into the history, and tell the team where what is critical has changed since the last run."""
-        found = watch.results(self.evidence)
+        found, told = watch.results(self.evidence), []
         if self.announce:
             known = watch.Known.of(self.warehouse, self.guard, self.began)
-            self.unsaid += watch.announce(self.incident, self.ledger, self.run, known, found, self.report)
+            unsaid, told = watch.announce(self.incident, self.ledger, self.run, known, found, self.report)
+            self.unsaid += unsaid
         written, problem = watch.remember(
-            self.warehouse, self.guard, found, self.began, self.run, embedded=self.server is not None
+            self.warehouse, self.guard, found, told, self.began, self.run, embedded=self.server is not None
         )
         self.ledger.append(
             "history", run=self.run, rows=written, table=self.incident.nightly.history.table, problem=str(problem or "")

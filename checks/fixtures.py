@@ -78,7 +78,9 @@ def night(audit: Audit) -> Night:
     """What is promised of the tables, as of the beginning of the run; each table is scanned once, however many checks ask."""
     from expectations.night import Night  # and pandas with it, which no phase needs
 
-    return Night(audit.warehouse, audit.began, recent_only=audit.guard == HOURLY.name, docs=audit.docs)
+    return Night(
+        audit.warehouse, audit.began.replace(microsecond=0), recent_only=audit.guard == HOURLY.name, docs=audit.docs
+    )
 
 
 @pytest.fixture(scope="module")

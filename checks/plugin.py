@@ -115,6 +115,8 @@ def _guards(config: pytest.Config) -> list[str]:
         for guard in GUARDS
         if guard.name in words or any(f"test_{guard.name}.py" in arg for arg in config.args)
     ]
+    if asked and "not" in words:
+        raise UsageError("-m: nightly and hourly are asked by their names alone, without not.")
     if asked and (len(asked) > 1 or words & {phase.name for phase in PHASES}):
         raise UsageError("-m: nightly and hourly are asked each by itself, for they are no phases; run them apart.")
     return asked
@@ -232,7 +234,7 @@ def pytest_configure_node(node: Any) -> None:
             "shared": audit.shared.name,
             "run": audit.run,
             "report": str(audit.report),
-            "now": audit.now().isoformat(),
+            "now": (audit.began.replace(microsecond=0) if audit.guard else audit.now()).isoformat(),
         }
 
 

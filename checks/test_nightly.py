@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.nightly
 
-TTL = re.compile(r"\bTTL\b.*?toInterval(Day|Hour|Week|Month|Year)\((\d+)\)", re.DOTALL)
+TTL = re.compile(r"\bTTL\b[^,]*?toInterval(Day|Hour|Week|Month|Year)\((\d+)\)", re.DOTALL)
 DAYS = {"Hour": 1 / 24, "Day": 1, "Week": 7, "Month": 30, "Year": 365}
 
 
@@ -83,6 +84,8 @@ def test_the_history_is_kept_long_enough(incident: Incident, warehouse: Warehous
         return
     found = TTL.search(answer.first["engine_full"])
     days = DAYS[found[1]] * int(found[2]) if found else None
+    unread = found is None and re.search(r"\bTTL\b", answer.first["engine_full"]) is not None
+    evidence.expect("TTLs that cannot be read; write it as check_time + INTERVAL 30 DAY", int(unread), "==", 0)
     evidence.show(examined=0, kept="until somebody deletes it" if days is None else f"for {days:g} days")
     evidence.expect(
         f"results that go before {section.days} days", int(days is not None and days < section.days), "==", 0
@@ -95,9 +98,9 @@ def tell(night: Night, name: str, evidence: Evidence, *, about: str = "") -> Non
     """A finding as evidence: what is above `critical` is NO-GO, what is above `warn` is told, what could not be measured is
     NO-GO because nothing was examined."""
     try:
-        found = night.finding(name)
+        found, trend = night.finding(name), night.trend(name)
     except RecoveryError as error:
-        evidence.result(name, None, 0, 0, CRITICAL, str(error))
+        evidence.result(name, None, 0, 0, CRITICAL, json.dumps({"error": str(error)}))
         raise
     evidence.about = about or name
     measured = {"promised": found.promised} if found.promised else {}
@@ -115,6 +118,6 @@ def tell(night: Night, name: str, evidence: Evidence, *, about: str = "") -> Non
         evidence.note(note)
     if found.change:
         evidence.show(examined=0, slices=found.change.table(), samples=found.change.samples)
-    if trend := night.trend(name):
+    if trend:
         evidence.show(examined=0, trend={**evidence.found.get("trend", {}), name: trend})
     evidence.result(name, found.metric, found.warn, found.critical, found.status, found.details)

@@ -6,6 +6,7 @@ rows, `lift` that share over its part of all rows.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -156,7 +157,20 @@ def of(warehouse: Warehouse, scan: Scan, found: Broken, cost: Cost) -> Change | 
     first, last = (every[end].replace("T", " ") for end in ("first", "last"))
     slices = tuple(_telling(sliced.rows, every, table.by or ""))
     answers = (sliced, samples)
-    return Change(every["wrong"], every["rows"], found.rows, slices, first, position, last, samples.rows, answers)
+    return Change(
+        every["wrong"], every["rows"], found.rows, slices, first, position, last, _told(samples.rows), answers
+    )
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows as JSON can hold them."""
+    return [
+        {
+            name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
 
 
 def _between(table: Guarded) -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported: nothing of a night is told to anybody else
-
 import great_expectations.expectations as gxe
 
 

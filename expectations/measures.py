@@ -15,7 +15,7 @@ import pandas as pd
 
 from expectations.scan import Scan, utc
 from expectations.volume import Deviation, deviation
-from recovery.promises import Alike, Rows, Volume
+from recovery.promises import Alike, Identity, Rows, Volume
 from recovery.statements import Column
 
 DAY = timedelta(days=1)
@@ -71,7 +71,7 @@ def of_columns(key: str, expected: Mapping[str, str], found: tuple[Column, ...])
         "type",
         0,
         0,
-        len(found),
+        len(expected),
         notes=tuple(f"{each}." for each in wrong),
         allowed=tuple(expected.items()),
     )
@@ -82,7 +82,7 @@ def of_scan(scan: Scan, before: Mapping[str, Any], *, recent_only: bool) -> list
     the recent rows were looked at, what needs days is left out."""
     found = [_rows(scan, name, promise) for name, promise in scan.table.rows.items()]
     if scan.table.values:
-        frame = scan.slots.groupby("value", as_index=False)["rows"].sum().assign(place=lambda each: each["value"])
+        frame = scan.slots.groupby("value", as_index=False)["rows"].sum()
         allowed = scan.table.values
         strange = sorted(set(frame["value"]) - set(allowed))
         notes = (f"{', '.join(map(repr, strange))} is not one of {', '.join(allowed)}.",) if strange else ()
@@ -121,15 +121,18 @@ def _rows(scan: Scan, name: str, promise: Rows) -> Measure:
         frame = slots.groupby("value", as_index=False)[[every, bad]].sum()
         frame = frame[frame[every] > 0].assign(place=lambda each: each["value"])
         over = "the recent ones" if promise.over == "recent" and scan.table.time else "all of them"
-    frame = frame.assign(**{name: 100.0 * frame[bad] / frame[every]})
+    frame = frame.assign(percent=100.0 * frame[bad] / frame[every])
     rows, wrong = int(frame[every].sum()), int(frame[bad].sum())
+    without = sorted(set(promise.of or ()) - set(frame["value"]))
+    notes = (f"There are no rows of {', '.join(without)} to look at.",) if without and rows else ()
     unknown = promise.unknown
     wanted = promise.wrong or (f"{unknown.column} is no {unknown.key} of {unknown.table}" if unknown else "")
     warn, critical = promise.percent
     where = f", where {promise.where}" if promise.where else ""
+    kind = ROWS if promise.wrong else UNKNOWN
     return Measure(
-        f"{scan.key}.{name}", ROWS if promise.wrong else UNKNOWN, "percent of rows that break it", frame, name, warn, critical,
-        rows, {"rows": rows, "wrong": wrong}, promised=f"of {over}{where}: none where {wanted}",
+        f"{scan.key}.{name}", kind, "percent of rows that break it", frame, "percent", warn, critical,
+        rows, {"rows": rows, "wrong": wrong}, notes, promised=f"of {over}{where}: none where {wanted}",
     )  # fmt: skip
 
 
@@ -200,12 +203,14 @@ def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> lis
 
 
 def _day(scan: Scan, value: str, slot: pd.Timestamp, recent: int) -> str:
-    """What rows are counted together: of recent ones those of a value in a whole day until now, so that none is judged by its
-    first hour; of the others, which are sampled, all of a day."""
+    """What rows are counted together: of recent ones those of a value in a whole day, so that none is judged by a single hour;
+    of the others, which are sampled, all of a day."""
     if not recent:
         return f"{slot:%Y-%m-%d}"
-    before = int((pd.Timestamp(scan.span.now) - slot) / DAY)
-    return f"{value} {utc(scan.span.now - (before + 1) * DAY)} to {utc(scan.span.now - before * DAY)}".strip()
+    last = max(1, scan.table.recent_hours // 24) - 1
+    day = min(last, int((slot - pd.Timestamp(scan.span.recent)) / DAY))
+    start = scan.span.recent + day * DAY
+    return f"{value} {utc(start)} to {utc(scan.span.now if day == last else start + DAY)}".strip()
 
 
 def _alike(scan: Scan, alike: Alike) -> Measure:
@@ -223,38 +228,30 @@ def _alike(scan: Scan, alike: Alike) -> Measure:
 
 
 def _gone(scan: Scan, before: Mapping[str, Any], warn: float, critical: float) -> Measure:
-    """Identities of a day that was over by last night and that are there no more."""
+    """Identities of a day that was over by last night and that are there no more. What a day had before is remembered for some
+    nights, so that a loss is not taken for what is usual the night after."""
+    assert scan.table.identity
     days = scan.slots.groupby(scan.slots["slot"].dt.strftime("%Y-%m-%d"))["sampled"].sum()
     now = {str(day): int(count) for day, count in days.items()}
-    first = f"{scan.span.since:%Y-%m-%d}"
-    earlier = {day: int(count) for day, count in before.get("days", {}).items() if day >= first and count}
-    frame = pd.DataFrame(
-        [
-            {"place": day, "gone": max(0.0, 100.0 * (count - now.get(day, 0)) / count)}
-            for day, count in sorted(earlier.items())
-        ],
-        columns=["place", "gone"],
-    )
-    notes = (
-        ()
-        if earlier
-        else ("The history has nothing of the days before; from tomorrow night on there is something to compare with.",)
-    )
-    if frame.empty:
-        frame = pd.DataFrame({"place": ["no day"], "gone": [0.0]})
-    closed = {day: count for day, count in now.items() if day < f"{scan.span.now:%Y-%m-%d}"}
+    today, looked = f"{scan.span.now:%Y-%m-%d}", _sampling(scan.table.identity)
+    earlier = before.get("days", {}) if before.get("looked") == looked else {}
+    earlier = {day: int(count) for day, count in earlier.items() if day >= f"{scan.span.since:%Y-%m-%d}" and count}
+    gone = {day: max(0.0, 100.0 * (count - now.get(day, 0)) / count) for day, count in sorted(earlier.items())}
+    notes = () if gone else ("The history has nothing of the days before to compare with; the next night has.",)
+    frame = pd.DataFrame({"place": list(gone) or ["no day"], "gone": list(gone.values()) or [0.0]})
+    since = {day: before.get("since", {}).get(day, today) for day, percent in gone.items() if percent > warn}
+    remembered = f"{scan.span.now - JUDGED_DAYS * DAY:%Y-%m-%d}"
+    since = {day: first for day, first in since.items() if first > remembered}
+    closed = {day: count for day, count in now.items() if day < today} | {day: earlier[day] for day in since}
     return Measure(
-        f"{scan.key}.gone",
-        GONE,
-        "percent of a day's identities that are there no more",
-        frame,
-        "gone",
-        warn,
-        critical,
-        scan.rows,
-        {"days": closed},
-        notes,
-    )
+        f"{scan.key}.gone", GONE, "percent of a day's identities that are there no more", frame, "gone", warn, critical,
+        scan.rows, {"days": closed, "since": since, "looked": looked}, notes,
+    )  # fmt: skip
+
+
+def _sampling(identity: Identity) -> str:
+    """What was counted; figures of another sample, or of other columns, are no match."""
+    return f"{', '.join(identity.columns)}; 1 in {identity.sample}"
 
 
 def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
@@ -266,11 +263,12 @@ def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
             "value": scan.slots["value"],
             "rows": scan.slots["rows"],
             "amount": scan.slots.get("amount", 0.0),
+            "amounts": scan.slots.get("amounts", 0),
         }
     )
     found = []
     for value in volume.of or scan.table.values or ("",):
-        own = (days[days["value"] == value] if value else days).groupby("day")[["rows", "amount"]].sum()
+        own = (days[days["value"] == value] if value else days).groupby("day")[["rows", "amount", "amounts"]].sum()
         rows = {day: float(count) for day, count in own["rows"].items()}
         name = f"{scan.key}.volume" + (f".{value}" if value else "")
         judged = _judged(rows, last, least=0.5)
@@ -286,7 +284,7 @@ def _volumes(scan: Scan, volume: Volume) -> list[Measure]:
             )
         )
         if volume.amount:
-            means = {day: float(each.amount / each.rows) for day, each in own.iterrows() if each.rows}
+            means = {day: abs(float(each.amount / each.amounts)) for day, each in own.iterrows() if each.amounts}
             judged = _judged(means, last, least=1e-9, known=means)
             name = f"{scan.key}.amount" + (f".{value}" if value else "")
             found.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -52,6 +51,7 @@ class Night:
     recent_only: bool = False
     docs: Path | None = None
     _judged: dict[str, dict[str, Finding]] = field(default_factory=dict)
+    _errors: dict[str, RecoveryError] = field(default_factory=dict)
 
     @cached_property
     def history(self) -> History:
@@ -64,10 +64,16 @@ class Night:
     def finding(self, name: str) -> Finding:
         """What became of the promise of that name, `<table>.<promise>`."""
         key = name.partition(".")[0]
+        if key in self._errors:
+            raise self._errors[key]
         if key not in self._judged:
-            self._judged[key] = {each.name: each for each in self._judge(key)}
+            try:
+                self._judged[key] = {each.name: each for each in self._judge(key)}
+            except RecoveryError as error:  # a statement that failed is not sent again for each promise
+                self._errors[key] = error
+                raise
         return self._judged[key].get(name) or _failed(
-            name, f"{self._where(key)} is not there, so nothing of it can be judged."
+            name, f"{self._where(key)} or a column of it is not there, so it cannot be judged."
         )
 
     def findings(self) -> list[Finding]:
@@ -97,18 +103,25 @@ class Night:
             table = nightly.tables[key]
             columns = self.warehouse.columns(table.name)
             found = [measures.of_columns(key, table.columns, columns)]
-            scan = self._scan(key, table) if columns else None
+            try:
+                scan = self._scan(key, table) if columns else None
+            except StatementFailed:
+                if not found[0].notes:
+                    raise
+                scan = None  # a column is not there, or of another type: that is what has to be told
             if scan:
                 found += measures.of_scan(scan, self._before(key, table), recent_only=self.recent_only)
             answer = scan.answer if scan else self.warehouse.columns_asked(table.name)
         told = []
         for name, judged in suites.judge(key, found, self.docs).items():
             measure, notes, change = judged.measure, list(judged.measure.notes), None
-            empty = scan is not None and scan.table.may_be_empty and not scan.rows and judged.metric is None
+            empty = scan is not None and scan.table.may_be_empty and not scan.rows and measure.kind != measures.COLUMNS
+            nothing = not measure.examined and not empty
+            metric, status = (None, CRITICAL) if nothing else (judged.metric, judged.status)
             if empty:
-                notes.append("The table is empty, which it may be.")
+                notes.append("There are no rows, and there need not be any.")
             answers: tuple[Answer, ...] = (answer,)
-            if scan and judged.status != OK and judged.metric is not None:
+            if scan and status != OK and metric is not None and not empty:
                 rows = changes.broken(scan, measure, self.warehouse.incident.table.database)
                 looked = changes.of(self.warehouse, scan, rows, nightly.cost) if rows else ""
                 if isinstance(looked, Change):
@@ -117,11 +130,11 @@ class Night:
                 notes += [
                     sentence for sentence in [looked.sentence if isinstance(looked, Change) else looked] if sentence
                 ]
-            worst = measure.worst() if judged.status != OK else ""
+            worst = measure.worst() if status != OK and not empty and metric is not None else ""
             told.append(
                 Finding(
-                    name, measure.what, measure.promised, 0.0 if empty else judged.metric, measure.warn, measure.critical,
-                    OK if empty else judged.status, 1 if empty else measure.examined, worst, tuple(notes),
+                    name, measure.what, measure.promised, 0.0 if empty else metric, measure.warn, measure.critical,
+                    OK if empty else status, 1 if empty else measure.examined, worst, tuple(notes),
                     measures.details(measure, worst), answers, change, judged.error,
                 )
             )  # fmt: skip
@@ -140,7 +153,7 @@ class Night:
         """What the history kept of a table's days."""
         if self.recent_only or table.identity is None or table.identity.gone_percent is None:
             return {}
-        return json.loads(self.history.last_details(f"{key}.gone") or "{}")
+        return self.history.last_with(f"{key}.gone", "days")
 
 
 def _failed(name: str, error: str) -> Finding:

@@ -31,8 +31,9 @@ class Span:
     def of(cls, table: Guarded, now: datetime, *, recent_only: bool = False) -> Span:
         hour = now.replace(minute=0, second=0, microsecond=0)
         recent = hour - table.recent_hours * HOUR
-        if recent_only:
-            return cls(recent, recent, now)
+        if recent_only:  # as far back as it takes to tell how long ago the last row was
+            oldest = timedelta(minutes=max((critical for _, critical in table.fresh.values()), default=0))
+            return cls(min(recent, (hour - oldest).replace(hour=0)) if oldest > hour - recent else recent, recent, now)
         midnight = hour.replace(hour=0)
         return cls(min(midnight - timedelta(days=table.days), recent), recent, now)
 
@@ -62,7 +63,7 @@ def take(warehouse: Warehouse, key: str, table: Guarded, cost: Cost, span: Span)
         answer.rows, columns=["slot", "value", "recent", "rows", "last", *(n for n, _ in _figures(warehouse, table))]
     )
     for column in ("slot", "last"):
-        slots[column] = pd.to_datetime(slots[column], utc=True)
+        slots[column] = pd.to_datetime(slots[column], utc=True, format="ISO8601")
     slots["value"] = slots["value"].astype(str)
     return Scan(key, table, span, answer, slots)
 
@@ -98,7 +99,7 @@ def wrong(database: str, promise: Rows, among: Sequence[str] = ()) -> str:
     column = statements.quote(promise.unknown.column)
     if among:  # a look-up is made for every row, whatever stands before it: let it be that of an empty value
         column = f"if({' AND '.join(among)}, {column}, defaultValueOfArgumentType({column}))"
-    return f"{column} NOT IN ({known})"
+    return f"ifNull({column} NOT IN ({known}), 1)"
 
 
 def about(table: Guarded, promise: Rows) -> list[str]:
@@ -115,7 +116,7 @@ def _words(warehouse: Warehouse, table: Guarded, cost: Cost) -> dict[str, str]:
     return {
         "guarded": statements.quote(warehouse.incident.table.database, table.name),
         "slot": hour,
-        "value": statements.quote(table.by) if table.by else "''",
+        "value": f"ifNull(toString({statements.quote(table.by)}), 'NULL')" if table.by else "''",
         "recent": recent,
         "last": f"max({statements.quote(table.time)})" if table.time else "{now:DateTime('UTC')}",
         "looked_at": looked_at(table),
@@ -148,7 +149,9 @@ def _figures(warehouse: Warehouse, table: Guarded) -> Iterator[tuple[str, str]]:
         yield "alike_rows", f"uniqExactIf(cityHash64({_listed(own)}), {among})" if own else f"countIf({among})"
         yield "alike", f"uniqExactIf(cityHash64({', '.join(table.alike.columns)}), {among})"
     if table.volume and table.volume.amount:
-        yield "amount", f"sumIf({table.volume.amount}, isFinite({table.volume.amount}))"
+        amount = f"toFloat64({table.volume.amount})"
+        yield "amount", f"sumIf({amount}, isFinite({amount}))"
+        yield "amounts", f"countIf(isFinite({amount}))"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Volume: how far a day is from what its own history says, by weekday, whatever its growth.
 
 A day is compared with the median of the seven days before it, which holds each weekday once, times what its weekday was
-above or below that in the weeks before. One wrong day moves neither.
+above or below that in the weeks before, once three of them are known. One wrong day moves neither.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from statistics import median
 
-WEEK, WEEKS = 7, 4
+WEEK, WEEKS, ENOUGH = 7, 4, 3  # days, weeks of a weekday that are looked at, and that have to be known
 SCALE = 1.4826  # of the median absolute deviation, to be that of a normal distribution
 LEAST_SPREAD = 0.1  # of the logarithm: days that vary less than by a tenth are not judged more strictly
 OUTLIER = 4.0  # so many spreads off, a day is not what chance makes of it
@@ -58,7 +58,7 @@ def _expected(logs: Mapping[date, float], day: date, nothing: float) -> float | 
         other = day - timedelta(days=WEEK * weeks)
         if other in logs and (past := _level(logs, other, nothing)) is not None:
             weekday.append(logs[other] - past)
-    return level + (median(weekday) if weekday else 0.0)
+    return level + (median(weekday) if len(weekday) >= ENOUGH else 0.0)
 
 
 def _level(logs: Mapping[date, float], day: date, nothing: float) -> float | None:

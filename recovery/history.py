@@ -7,15 +7,18 @@ and hour replaces the one before.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from recovery.errors import StatementFailed
 from recovery.statements import quote
-from recovery.warehouse import Answer, Warehouse
+from recovery.warehouse import Warehouse
 
 OK, WARNING, CRITICAL = "OK", "WARNING", "CRITICAL"
 NIGHT = "nightly"
@@ -57,7 +60,6 @@ class History:
     """The results of the days before a moment: per check, a row for each day that has any, in order."""
 
     days: Mapping[str, list[dict[str, Any]]] = field(default_factory=dict)
-    answer: Answer | None = None
 
     @classmethod
     def read(cls, warehouse: Warehouse, now: datetime, *, this_hour: bool = False) -> History:
@@ -67,19 +69,27 @@ class History:
             return cls()
         hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=this_hour)
         names = {"history": quote(warehouse.incident.table.database, section.table)}
-        answer = warehouse.ask("nightly/history", names=names, since=hour - timedelta(days=section.days), now=hour)
+        try:
+            answer = warehouse.ask("nightly/history", names=names, since=hour - timedelta(days=section.days), now=hour)
+        except StatementFailed:  # of another form than history_create.sql gives it: a check says so
+            return cls()
         days: dict[str, list[dict[str, Any]]] = {}
         for row in answer.rows:
             days.setdefault(row["name"], []).append(row)
-        return cls(days, answer)
+        return cls(days)
 
     def trend(self, name: str) -> list[dict[str, Any]]:
         """The worst of each day: day, metric, status."""
         return [{"day": row["day"], "metric": row["metric"], "status": row["worst"]} for row in self.days.get(name, ())]
 
-    def last_details(self, name: str) -> str:
-        rows = self.days.get(name)
-        return str(rows[-1]["last_details"]) if rows else ""
+    def last_with(self, name: str, key: str) -> dict[str, Any]:
+        """The last details of a check that have a key; those of a run that failed have none."""
+        for row in reversed(self.days.get(name, [])):
+            with suppress(ValueError):
+                details = json.loads(row["last_details"])
+                if isinstance(details, dict) and key in details:
+                    return details
+        return {}
 
     def last_status(self, name: str) -> str:
         """What the last run before this hour found; empty where none did."""

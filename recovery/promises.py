@@ -28,8 +28,20 @@ Times = Annotated[
 ]
 Days = Annotated[int, Field(ge=1, le=400)]
 Hours = Annotated[int, Field(ge=1, le=400 * 24)]
-Values = Annotated[list[Text], Field(min_length=1), Distinct]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
+Value = Annotated[
+    str, Field(pattern=r"^[ -\[\]-~]+$", max_length=200)
+]  # it stands in the name of a check: ASCII, no backslash
+TAKEN = frozenset(("columns", "values", "fresh", "volume", "amount", "unmerged", "doubled", "alike", "gone"))
+
+
+Values = Annotated[list[Value], Field(min_length=1), Distinct]
+
+
+def _not_taken(promises: dict[str, Rows]) -> dict[str, Rows]:
+    if taken := sorted(TAKEN & promises.keys()):
+        raise ValueError(f"{', '.join(taken)} is the name of a check of its own; call the promise otherwise")
+    return promises
 
 
 class History(Section):
@@ -76,7 +88,8 @@ class Rows(Section):
 
 class Identity(Section):
     """`columns` of which one row is right, `key` the columns by which merges replace rows. Recent rows are looked at, and of
-    the others one identity in `sample`. `unmerged_percent` is of rows that a merge will take away, `doubled` a count of
+    the others one identity in `sample`; rows of an identity are found where they are of one hour (one day, of those that are not
+    recent) and one value of `by`. `unmerged_percent` is of rows that a merge will take away, `doubled` a count of
     identities with several keys, which none will; `gone_percent` of a day's identities are there no more since last night."""
 
     columns: Annotated[list[Name], Field(min_length=1), Distinct]
@@ -122,10 +135,10 @@ class Guarded(Section):
     recent_hours: Hours = 48
     position: Name | None = None
     may_be_empty: bool = False
-    rows: dict[Key, Rows] = Field(default_factory=dict)
+    rows: Annotated[dict[Key, Rows], AfterValidator(_not_taken)] = Field(default_factory=dict)
     identity: Identity | None = None
     alike: Alike | None = None
-    fresh: dict[Text, Bounds] = Field(default_factory=dict)
+    fresh: dict[Value, Bounds] = Field(default_factory=dict)
     volume: Volume | None = None
     slices: dict[Key, Expression] = Field(default_factory=dict)
     trace: Annotated[list[Name], Distinct] = Field(default_factory=list)
@@ -160,3 +173,9 @@ class Nightly(Section):
     cost: Cost = Cost()
     tables: Annotated[dict[Key, Guarded], Field(min_length=1)]
     parity: Parity | None = None
+
+    @model_validator(mode="after")
+    def _parity_is_no_table(self) -> Self:
+        if "parity" in self.tables:
+            raise ValueError("tables.parity: parity is the name of a check of its own; call the table otherwise")
+        return self

@@ -12,7 +12,7 @@ from pathlib import Path
 from recovery import history, notify, phases
 from recovery.announcement import Message
 from recovery.errors import RecoveryError
-from recovery.history import CRITICAL, NIGHT, History, Result
+from recovery.history import CRITICAL, OK, History, Result
 from recovery.incident import Incident
 from recovery.ledger import Ledger, Line
 from recovery.warehouse import Warehouse
@@ -22,6 +22,7 @@ NOT_WRITTEN = (
     "healthy, need it."
 )
 GUARDS = tuple(guard.name for guard in phases.GUARDS)
+TOLD = "told."  # before the name of a check, in the history: the team was told that it is critical, or is so no more
 SHOWN = 10
 REPLAYED = (
     "history: not written, for --now is another day than today: a replay must not stand in for what was found then. On a "
@@ -32,9 +33,10 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True)
 class Known:
-    """The checks that were critical when the last run of this guard ended, and when the last one of any other did."""
+    """The checks that the team was told are critical and not told otherwise since, and those that are so by the last run of
+    another guard."""
 
-    own: frozenset[str] = frozenset()
+    told: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
 
     @classmethod
@@ -44,16 +46,14 @@ class Known:
         except RecoveryError:
             return cls()  # better told twice than not at all
         critical = {name for name in past.days if past.last_status(name) == CRITICAL}
-
-        def of(which: str) -> frozenset[str]:
-            prefix = history.named(which, "")
-            prefixes = tuple(history.named(other, "") for other in GUARDS if other != NIGHT)
-            names = {
-                name for name in critical if (name.startswith(prefix) if prefix else not name.startswith(prefixes))
-            }
-            return frozenset(name.removeprefix(prefix) for name in names)
-
-        return cls(of(guard), frozenset[str]().union(*(of(other) for other in GUARDS if other != guard)))
+        told = {name.removeprefix(TOLD) for name in critical if name.startswith(TOLD)}
+        own = {history.named(other, ""): other for other in GUARDS}
+        others = set()
+        for name in critical - {TOLD + each for each in told}:
+            prefix = next((prefix for prefix in own if prefix and name.startswith(prefix)), "")
+            if own[prefix] != guard:
+                others.add(name.removeprefix(prefix))
+        return cls(frozenset(told), frozenset(others))
 
 
 def results(evidence: Sequence[Line]) -> list[Result]:
@@ -62,11 +62,21 @@ def results(evidence: Sequence[Line]) -> list[Result]:
     for line in evidence:
         for name, metric, warn, critical, status, details in line.get("results", ()):
             found[name] = Result(name, math.nan if metric is None else metric, warn, critical, status, details)
+        if line["outcome"] == "failed" and not line.get("results"):  # it broke off: nothing was measured
+            name = line["check"].partition("[")[2].removesuffix("]") or line["check"]
+            found.setdefault(name, Result(name, math.nan, 0, 0, CRITICAL, "{}"))
     return list(found.values())
 
 
 def remember(
-    warehouse: Warehouse, guard: str, found: Sequence[Result], now: datetime, run: str, *, embedded: bool
+    warehouse: Warehouse,
+    guard: str,
+    found: Sequence[Result],
+    told: Sequence[Result],
+    now: datetime,
+    run: str,
+    *,
+    embedded: bool,
 ) -> tuple[int, RecoveryError | str | None]:
     """Write the results into the history; returns how many, and what kept them from it. An embedded server has no logins."""
     if not (embedded or history.may_be_written()):
@@ -76,7 +86,7 @@ def remember(
     if not found:
         return 0, None
     try:
-        results = [replace(result, name=history.named(guard, result.name)) for result in found]
+        results = [*(replace(result, name=history.named(guard, result.name)) for result in found), *told]
         return history.write(warehouse, results, now, f"recovery-history-{run}"), None
     except RecoveryError as error:
         return 0, error
@@ -84,20 +94,21 @@ def remember(
 
 def announce(
     incident: Incident, ledger: Ledger, run: str, known: Known, found: Sequence[Result], page: Path
-) -> list[str]:
-    """Tell the team of what became critical, or is so no more; nothing where that is as it was. Returns what did not go out."""
-    now = {result.name for result in found if result.status == CRITICAL}
-    asked = {result.name for result in found}  # an hourly run says nothing of what it did not ask
-    new = now - known.own - known.others  # what the other guard found has been told
-    over = (known.own & asked) - now - known.others
+) -> tuple[list[str], list[Result]]:
+    """Tell the team of what became critical, or is so no more; nothing where that is as it was told. Returns what did not go
+    out, and what the history has to keep as told."""
+    asked = {result.name: result for result in found}  # an hourly run says nothing of what it did not ask
+    now = {name for name, result in asked.items() if result.status == CRITICAL}
+    new, over = now - known.told, (known.told & asked.keys()) - now - known.others
     if not new and not over:
-        return []
-    told = {
-        result.name: f"{result.name} ({result.metric:,.4g}, critical above {result.critical:g})" for result in found
-    }
-    shown = [[told[name] for name in sorted(names)] for names in (new, now - new, over)]
-    text = sentence(incident, *shown, page=page)
-    return notify.tell(incident, ledger, run, Message("critical", text))
+        return [], []
+    figures = {name: f"{name} ({each.metric:,.4g}, critical above {each.critical:g})" for name, each in asked.items()}
+    shown = [[figures[name] for name in sorted(names)] for names in (new, now - new, over)]
+    unsaid = notify.tell(incident, ledger, run, Message("critical", sentence(incident, *shown, page=page)))
+    told = [
+        replace(asked[name], name=TOLD + name, status=CRITICAL if name in new else OK) for name in sorted(new | over)
+    ]
+    return unsaid, [] if unsaid else told
 
 
 def sentence(incident: Incident, new: Sequence[str], still: Sequence[str], over: Sequence[str], *, page: Path) -> str:

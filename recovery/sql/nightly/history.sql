@@ -5,9 +5,7 @@ SELECT
     multiIf(countIf(status = 'CRITICAL') > 0, 'CRITICAL', countIf(status = 'WARNING') > 0, 'WARNING', 'OK') AS worst,
     max(metric_value) AS metric,
     argMax(status, check_time) AS last_status,
-    argMax(details, check_time) AS last_details,
-    max(check_time) AS last_time,
-    minIf(check_time, status = 'CRITICAL') AS first_critical
+    argMax(details, check_time) AS last_details
 FROM ${history} FINAL
 WHERE check_time >= {since:DateTime('UTC')} AND check_time < {now:DateTime('UTC')}
 GROUP BY check_name, day

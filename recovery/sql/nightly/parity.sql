@@ -8,24 +8,24 @@ SELECT
 FROM
 (
     SELECT
-        sipHash128(tuple(${identity})) AS id,
+        sipHash128(tuple(${identity})) AS _id,
         any(toString(tuple(${identity}))) AS identity,
-        countIf(side = 'stored') AS stored,
-        countIf(side = 'selected') AS selected,
+        countIf(_side = 'stored') AS stored,
+        countIf(_side = 'selected') AS selected,
         min(sipHash64(tuple(${content}))) AS first_content,
         max(sipHash64(tuple(${content}))) AS last_content,
         min(toDate(${time}, 'UTC')) AS day
     FROM
     (
-        SELECT 'stored' AS side, ${content}
+        SELECT 'stored' AS _side, ${content}
         FROM ${table} ${final}
         WHERE ${owned} AND NOT ${broken}
           AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
         UNION ALL
-        SELECT 'selected' AS side, ${content}
+        SELECT 'selected' AS _side, ${content}
         FROM (${right})
     )
-    GROUP BY id
+    GROUP BY _id
 )
 GROUP BY class
 ORDER BY class

@@ -8,6 +8,6 @@ SELECT
     ${last} AS last${figures}
 FROM ${guarded}
 WHERE ${looked_at}
-GROUP BY slot, value
-ORDER BY slot, value
+GROUP BY 1, 2
+ORDER BY 1, 2
 SETTINGS ${cost}

@@ -97,10 +97,14 @@ def scenario(name: str, dsn: str, folder: Path, chosen: argparse.Namespace) -> T
     replay.create()
     told = Told(name, fault.isoformat() if fault else "")
     with Warehouse(incident, dsn) as warehouse:
-        before = start if name == "clean" else start - DAY if name == "january" else fault - DAY
-        if before != start:  # what went before is asked elsewhere; the last night before a fault is, for the history
-            replay.advance(min(start, before), max(start, before))
-            start = before = max(start, before)
+        if name == "january":
+            replay.advance(start - DAY, start)
+        elif fault is None:
+            replay.advance(start - BEFORE, start)
+        else:  # the last night before it is asked, for the history
+            replay.advance(start, fault - DAY)
+            start = fault - DAY
+        before = start
         for now in hours(start, end):
             replay.advance(before, now)
             before = now

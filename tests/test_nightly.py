@@ -257,6 +257,41 @@ def test_slices_that_cannot_be_told_do_not_hide_the_finding(broken: Case, tmp_pa
     assert "cannot be told" in " ".join(after.notes)
 
 
+def test_null_is_wrong_and_columns_may_be_called_as_ours_are(healthy: Case) -> None:
+    """A table of another kind: NULL in what splits it and in what refers, and columns named slot, value, recent and last."""
+    healthy.command(
+        "CREATE TABLE odd (id UInt32, slot DateTime, value Nullable(String), recent Nullable(String), last Float64) "
+        "ENGINE = MergeTree ORDER BY id"
+    )
+    rows = "SELECT number, toDateTime('2026-02-02 05:00:00') - number, if(number % 2, 'a', NULL), if(number % 4, 'x', NULL), nan"
+    healthy.command(f"INSERT INTO odd {rows} FROM numbers(100)")
+    healthy.command("INSERT INTO odd SELECT 1, '2026-02-02 05:00:00', 'b', 'x', 1")
+    columns = {
+        "id": "UInt32",
+        "slot": "DateTime",
+        "value": "Nullable(String)",
+        "recent": "Nullable(String)",
+        "last": "Float64",
+    }
+    odd = {
+        "name": "odd", "columns": columns, "time": "slot", "by": "value", "values": ["a", "b"], "slices": {"last": "last > 0"},
+        "identity": {"columns": ["id"], "key": ["id", "value"], "unmerged_percent": [0.0, 1.0], "doubled": [0, 0]},
+        "rows": {
+            "known": {"unknown": {"column": "recent", "table": "odd", "key": "recent"}, "percent": [0.0, 1.0]},
+            "is_x": {"wrong": "recent != 'x'", "percent": [0.0, 1.0]},
+            "is_number": {"wrong": "isNaN(last)", "percent": [0.0, 1.0]},
+        },
+    }  # fmt: skip
+    nightly_file(healthy, lambda content: content["tables"].update(odd=odd))
+    for name, metric in (("known", 50.0), ("is_x", 50.0), ("is_number", 100.0)):
+        after = found(healthy, f"odd.{name}")
+        assert (after.status, after.metric) == (CRITICAL, metric)
+        assert after.change, after.notes
+    assert found(healthy, "odd.values").notes[0] == "'NULL' is not one of a, b."
+    assert healthy.pytest("hourly") == 1, healthy.output
+    assert re.search(r"[:\[,] ?NaN", healthy.ledger.path.read_text()) is None
+
+
 # Runs
 
 
@@ -298,6 +333,19 @@ def test_rows_of_a_closed_day_that_are_gone_are_told_the_next_night(guarded: Cas
     case.command(f"ALTER TABLE {FILLS} DELETE WHERE toDate(event_time) = '2026-01-20'")
     after = found(case, "fills.gone", days=1)
     assert (after.status, after.worst, after.metric) == (CRITICAL, "2026-01-20", 100.0)
+    for nights in (1, 2):  # a loss is not what is usual the night after, and remembered for a week
+        with Warehouse(load(case.incident), case.dsn) as warehouse:
+            result = Result("fills.gone", after.metric or 0.0, 0.1, 1.0, after.status, after.details)
+            history.write(warehouse, [result], case.now + timedelta(days=nights), "test")
+        after = found(case, "fills.gone", days=nights + 1)
+        assert (after.status, after.worst) == (CRITICAL, "2026-01-20")
+    details = json.dumps(json.loads(after.details) | {"since": {"2026-01-20": "2026-01-25"}})
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        history.write(
+            warehouse, [Result("fills.gone", 100.0, 0.1, 1.0, CRITICAL, details)], case.now + timedelta(days=3), "test"
+        )
+    case_later = found(case, "fills.gone", days=4)
+    assert json.loads(case_later.details)["since"] == {}
 
 
 def test_the_page_shows_thirty_days_and_the_first_bad_one(guarded: Case, tmp_path: Path) -> None:
@@ -367,7 +415,9 @@ def test_a_history_that_cannot_be_written_is_no_success(healthy: Case) -> None:
 
 
 def test_the_hour_does_not_overwrite_what_the_night_found(healthy: Case) -> None:
-    replaced("'' AS condition_id, event_time - INTERVAL 3 DAY AS event_time", f"{LAST_HOURS} AND source = 'clob'")(healthy)
+    replaced("'' AS condition_id, event_time - INTERVAL 3 DAY AS event_time", f"{LAST_HOURS} AND source = 'clob'")(
+        healthy
+    )
     assert [healthy.pytest("nightly"), healthy.pytest("hourly")] == [1, 0]
     status = f"SELECT status FROM {METRICS} FINAL WHERE check_name = "
     assert healthy.value(f"{status}'fills.has_a_condition'") == CRITICAL
@@ -535,6 +585,13 @@ def told(case: Case) -> list[Any]:
         (lambda c: c["tables"]["map"].update(fresh={"*": [1, 2]}), "fresh and volume need time"),
         (lambda c: c["tables"]["fills"]["columns"].pop("source"), "columns: source is used and not among them"),
         (lambda c: c["history"].pop("days"), "history.days is missing; it is required."),
+        (lambda c: c["tables"].update(parity=c["tables"]["map"]), "parity is the name of a check of its own"),
+        (lambda c: c["tables"]["fills"]["fresh"].update({"caf\u00e9": [1, 2]}), "String should match pattern"),
+        (
+            lambda c: c["tables"]["fills"]["rows"].update(columns={"wrong": "1", "percent": [0.0, 0.0]}),
+            "columns is the name of a check of its own; call the promise otherwise",
+        ),
+        (lambda c: c["history"].update(table="elsewhere"), "name the same in both files"),
     ],
 )
 def test_a_fault_of_the_nightly_file_is_one_sentence(

@@ -50,7 +50,7 @@ LARGE = ("fills", "events")
 PIECE = 1_000_000
 NOW = datetime(2026, 2, 1, 0, 10, tzinfo=UTC)
 EVERY = 0.02  # seconds between two looks at the server's memory
-STOCK_MEMORY = 8_000_000_000  # what a stock expectation may take: nobody else on the machine shall be killed for it
+STOCK_MEMORY = 16_000_000_000  # bytes that a stock expectation may take; 8 GB were too few for uniqueness of the key
 NO_STOCK = (
     "the worst hour and day of a condition, with two thresholds (mostly is one share of all rows)",
     "unmerged and doubled apart (uniqueness is one or the other, of all rows or of none)",

@@ -167,7 +167,7 @@ def test_a_server_older_than_supported_is_refused_in_words(broken: Case, monkeyp
 
 
 def test_nothing_selected_is_5(broken: Case) -> None:
-    assert broken.pytest("nightly") == 5
+    assert broken.pytest("preflight and phase3") == 5
 
 
 def test_without_a_mark_preflight_and_the_next_phase_are_asked(case: Case) -> None:

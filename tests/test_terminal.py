@@ -124,5 +124,5 @@ def test_where_nothing_is_asked_there_is_no_verdict(broken: Case, tmp_path: Path
     case = broken.clone(tmp_path)
     assert case.pytest("phase3", "--collect-only", "-q") == 0, case.output
     assert "exit" not in last_line(case)
-    assert case.pytest("nightly") == 5, case.output
+    assert case.pytest("preflight and phase3") == 5, case.output
     assert "exit" not in last_line(case)

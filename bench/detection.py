@@ -27,7 +27,7 @@ from expectations.night import Finding, Night
 from recovery import history
 from recovery.embedded import EmbeddedServer
 from recovery.history import CRITICAL, WARNING, Result
-from recovery.incident import Incident, load
+from recovery.incident import Incident, beside, load
 from recovery.warehouse import Warehouse
 from rehearsal.generate import generate
 from rehearsal.replay import FAULTS, Replay
@@ -172,8 +172,8 @@ def incident_in(folder: Path, database: str) -> Incident:
     original = ROOT / "incidents" / f"{SCENARIO['incident']}.toml"
     copy = folder / database / original.name
     copy.parent.mkdir()
-    for beside in original.parent.glob(f"{original.stem}.*"):
-        (copy.parent / beside.name).write_bytes(beside.read_bytes())
+    for file in beside(original):
+        (copy.parent / file.name).write_bytes(file.read_bytes())
     content = tomllib.loads(original.read_text("utf-8"))
     content["table"]["database"] = database
     copy.write_text(tomli_w.dumps(content), "utf-8")

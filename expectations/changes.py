@@ -19,7 +19,6 @@ from expectations import measures
 from expectations import scan as scans
 from expectations.measures import Measure
 from expectations.scan import HOUR, Scan
-from recovery import statements
 from recovery.errors import RecoveryError
 from recovery.promises import Cost, Guarded
 from recovery.statements import literal, quote
@@ -58,7 +57,6 @@ class Change:
     slices: tuple[Slice, ...]
     first: str
     first_position: str
-    last: str
     samples: list[dict[str, Any]]
     answers: tuple[Answer, ...]
 
@@ -154,12 +152,10 @@ def of(warehouse: Warehouse, scan: Scan, found: Broken, cost: Cost) -> Change | 
         return f"Which slices carry it cannot be told: {error}"
     every = next(row for row in sliced.rows if not row["dimension"])
     position = f"{table.position} {every['first_position']}" if table.position else ""
-    first, last = (every[end].replace("T", " ") for end in ("first", "last"))
+    first = every["first"].replace("T", " ")
     slices = tuple(_telling(sliced.rows, every, table.by or ""))
     answers = (sliced, samples)
-    return Change(
-        every["wrong"], every["rows"], found.rows, slices, first, position, last, _told(samples.rows), answers
-    )
+    return Change(every["wrong"], every["rows"], found.rows, slices, first, position, _told(samples.rows), answers)
 
 
 def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -188,10 +184,9 @@ def _words(warehouse: Warehouse, scan: Scan, condition: str, cost: Cost) -> dict
     if table.trace and table.identity:
         slices += [f", ({literal(name)}, toString(trace.{quote(name)}))" for name in table.trace]
         identity = ", ".join(map(quote, table.identity.columns))
-        identity = ", ".join(map(quote, table.identity.columns))
         traced = f"ANY LEFT JOIN (\n{warehouse.incident.trace(scan.key)}\n) AS trace USING ({identity})"
     return {
-        "guarded": statements.quote(database, table.name),
+        "guarded": quote(database, table.name),
         "is_wrong": f"({condition})",
         "at": time,
         "position": quote(table.position) if table.position else "0",

@@ -177,9 +177,8 @@ def _identities(scan: Scan, before: Mapping[str, Any], recent_only: bool) -> lis
     )
     days = days.groupby(["value", "recent", "place"], as_index=False)[["counted", "keys"]].sum()
     most = days.groupby(["value", "recent"])["counted"].transform("max")
-    days = days[(days["recent"] == 0) | (days["counted"] * FEW >= most)].reset_index(
-        drop=True
-    )  # a writer may stand still
+    enough = (days["recent"] == 0) | (days["counted"] * FEW >= most)  # a writer may stand still
+    days = days[enough].reset_index(drop=True)
     days = days.assign(unmerged=100.0 * (days["counted"] - days["keys"]) / days["counted"])
     counted = int(slots["counted"].sum())
     sampled = (

@@ -14,11 +14,10 @@ from expectations import scan as scans
 from expectations.changes import Change
 from expectations.scan import Scan, Span
 from recovery.errors import RecoveryError, StatementFailed
-from recovery.history import CRITICAL, NIGHT, OK, History, named
+from recovery.history import CRITICAL, OK, History, named
+from recovery.phases import HOURLY, NIGHTLY
 from recovery.promises import Guarded
 from recovery.warehouse import Answer, Warehouse
-
-HOURLY = "hourly"
 
 
 @dataclass(frozen=True)
@@ -59,32 +58,35 @@ class Night:
 
     def trend(self, name: str) -> list[dict[str, Any]]:
         """What runs of this kind found on the days before."""
-        return self.history.trend(named(HOURLY if self.recent_only else NIGHT, name))
+        return self.history.trend(named((HOURLY if self.recent_only else NIGHTLY).name, name))
 
     def finding(self, name: str) -> Finding:
         """What became of the promise of that name, `<table>.<promise>`."""
         key = name.partition(".")[0]
-        if key in self._errors:
-            raise self._errors[key]
-        if key not in self._judged:
-            try:
-                self._judged[key] = {each.name: each for each in self._judge(key)}
-            except RecoveryError as error:  # a statement that failed is not sent again for each promise
-                self._errors[key] = error
-                raise
-        return self._judged[key].get(name) or _failed(
-            name, f"{self._where(key)} or a column of it is not there, so it cannot be judged."
-        )
+        lacking = f"{self._where(key)} or a column of it is not there, so it cannot be judged."
+        return self._of(key).get(name) or _failed(name, lacking)
 
     def findings(self) -> list[Finding]:
         """All of them; a table that cannot be asked gives one finding that says so."""
         nightly, found = self.warehouse.incident.nightly, []
         for key in [*nightly.tables, *([parity.KEY] if nightly.parity and not self.recent_only else [])]:
             try:
-                found += self._judge(key)
+                found += self._of(key).values()
             except RecoveryError as error:
                 found.append(_failed(f"{key}.scan", str(error)))
         return found
+
+    def _of(self, key: str) -> dict[str, Finding]:
+        """The findings of a table by name; what was asked once is not asked again, whether it was answered or failed."""
+        if key in self._errors:
+            raise self._errors[key]
+        if key not in self._judged:
+            try:
+                self._judged[key] = {each.name: each for each in self._judge(key)}
+            except RecoveryError as error:
+                self._errors[key] = error
+                raise
+        return self._judged[key]
 
     def _where(self, key: str) -> str:
         incident = self.warehouse.incident

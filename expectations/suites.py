@@ -67,10 +67,10 @@ def _side_by_side(found: Sequence[Measure]) -> pd.DataFrame:
     """One frame with a column for each measure, as long as the longest; below the others nothing."""
     columns = []
     for measure in found:
-        taken = (
-            measure.frame[["column", "type"]] if measure.kind == measures.COLUMNS else measure.frame[[measure.column]]
-        )
-        named = taken if measure.kind == measures.COLUMNS else taken.rename(columns={measure.column: measure.name})
+        if measure.kind == measures.COLUMNS:
+            named = measure.frame[["column", "type"]]
+        else:
+            named = measure.frame[measure.column].rename(measure.name)
         columns.append(named.reset_index(drop=True))
     return pd.concat(columns, axis=1)
 

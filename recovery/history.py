@@ -17,11 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.errors import StatementFailed
+from recovery.phases import NIGHTLY
 from recovery.statements import quote
 from recovery.warehouse import Warehouse
 
 OK, WARNING, CRITICAL = "OK", "WARNING", "CRITICAL"
-NIGHT = "nightly"
 USER = "CLICKHOUSE_HISTORY_USER"
 COLUMNS = {
     "check_name": "LowCardinality(String)",
@@ -36,7 +36,7 @@ COLUMNS = {
 
 def named(guard: str, name: str) -> str:
     """What a result is called: those of the night by the promise alone, others with the guard's name before it."""
-    return name if guard == NIGHT else f"{guard}.{name}"
+    return name if guard == NIGHTLY.name else f"{guard}.{name}"
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,13 @@ class Incident(_File):
         return [self.window.start.date() + timedelta(days=n) for n in range(count)]
 
 
+def beside(path: Path) -> list[Path]:
+    """What belongs to an incident file: the statements and the promises of the night that lie beside it under its name."""
+    return sorted(
+        each for each in path.parent.glob(f"{path.stem}.*") if each != path and each.suffix in (".sql", ".toml")
+    )
+
+
 def load(path: Path) -> Incident:
     """Read and check an incident file; raises IncidentError with one sentence per fault."""
     raw = _toml(path, "an incident file (TOML)")

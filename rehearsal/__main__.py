@@ -28,7 +28,7 @@ from rich.table import Column, Table
 
 from recovery.embedded import EmbeddedServer
 from recovery.errors import RecoveryError
-from recovery.incident import Incident, load
+from recovery.incident import Incident, beside, load
 from recovery.ledger import Ledger
 from recovery.phases import PHASES as IN_ORDER
 from rehearsal.boards import Boards, compare_boards
@@ -239,10 +239,8 @@ def write_incident(
     if slack and "announce" in content:
         content["announce"] |= {"slack": "bot", "url": slack.url, "channel": NAME}
     folder.mkdir()
-    for beside in [
-        path for ending in ("sql", "nightly.toml") for path in original.parent.glob(f"{original.stem}*.{ending}")
-    ]:
-        (folder / beside.name).write_bytes(beside.read_bytes())
+    for file in beside(original):
+        (folder / file.name).write_bytes(file.read_bytes())
     copy = folder / original.name
     copy.write_text(tomli_w.dumps(content), "utf-8")
     return copy

@@ -21,6 +21,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from recovery.embedded import EmbeddedServer
+from recovery.incident import beside
 from recovery.ledger import Ledger, Line
 from recovery.warehouse import Dsn
 from rehearsal.clock import Clock
@@ -227,9 +228,8 @@ def rehearsed_services(services: Services) -> dict[str, Any]:
 
 def copy_beside(incident: Path, copy: Path) -> None:
     """What lies beside an incident file: its statements, and its promises of the night."""
-    for beside in incident.parent.glob(f"{incident.stem}.*"):
-        if beside != incident and beside.suffix in (".sql", ".toml"):
-            (copy.parent / beside.name).write_bytes(beside.read_bytes())
+    for file in beside(incident):
+        (copy.parent / file.name).write_bytes(file.read_bytes())
 
 
 def clone(case: Case, folder: Path) -> Case:

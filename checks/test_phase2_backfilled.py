@@ -20,7 +20,7 @@ def test_every_source_row_has_a_good_row(
 ) -> None:
     evidence.about = day
     evidence.show(
-        counted.answer, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day), classes=counted.classes(day=day)
+        *counted.answers, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day), classes=counted.classes(day=day)
     )
     for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT):
         found = counted.count(kind, day=day)
@@ -36,12 +36,12 @@ def test_rows_written_are_as_planned(
     """Rows that got a version since the backfill began, against those that it planned to write."""
     evidence.about = day
     if baseline is None:
-        evidence.show(counted.answer, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day))
+        evidence.show(*counted.answers, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day))
         evidence.expect("backfills in the ledger", 0, ">=", 1)
         evidence.note("Run pytest -m phase2 --execute, so that what is written is known.")
         return
     facts = baseline["plan"]["facts"]
-    answer = warehouse.ask("written", **census.parameters(warehouse), since_version=facts["start_version"])
+    answer = census.written(warehouse, facts["start_version"])
     written = {row["day"]: row["rows"] for row in answer.rows}.get(day, 0)
     planned = facts["per_day"].get(day, 0)
     evidence.show(answer, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day), written=written, planned=planned)

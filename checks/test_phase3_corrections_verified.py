@@ -21,7 +21,7 @@ def test_every_broken_row_has_one_right_correction(
 ) -> None:
     """Right in every column but the version, and one row only, unless it is an orphan."""
     evidence.about = day
-    evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.show(*counted.answers, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
     for kind in (census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED, census.MISSING, census.MIXED):
         found = counted.count(kind, day=day)
         evidence.expect(f"identities {kind}", found, "==", 0)
@@ -32,7 +32,7 @@ def test_every_broken_row_has_one_right_correction(
 def test_the_corrected_version_wins(day: str, counted: census.Census, evidence: Evidence) -> None:
     evidence.about = day
     evidence.show(
-        counted.answer,
+        *counted.answers,
         examined=counted.examined(*census.OWNED, day=day),
         corrected=counted.count(census.CORRECTED, day=day),
     )
@@ -50,7 +50,7 @@ def test_orphans_are_few_and_listed(
     percent = 100 * orphans / broken if broken else 0.0
     listed = census.sample(warehouse, census.ORPHAN, 10) if orphans else []
     evidence.show(
-        counted.answer, examined=counted.count(*census.OWNED), orphans=orphans,
+        *counted.answers, examined=counted.count(*census.OWNED), orphans=orphans,
         per_day=counted.per_day(census.ORPHAN), sample=listed, foreign_broken=counted.count(census.FOREIGN_BROKEN),
     )  # fmt: skip
     evidence.expect("orphans, percent of the broken identities", percent, "<=", incident.gates.orphan_percent)
@@ -70,7 +70,7 @@ def test_a_test_subject_shows_its_pairs(
     owned = counted.count(*census.OWNED, subject=place)
     pairs = counted.count(census.CORRECTED, subject=place)
     evidence.about = subject
-    evidence.show(counted.answer, examined=owned, pairs=pairs, classes=counted.classes(subject=place))
+    evidence.show(*counted.answers, examined=owned, pairs=pairs, classes=counted.classes(subject=place))
     evidence.expect(
         "pairs, or rows merged to the correction alone", pairs + counted.count(census.CLEAN, subject=place), ">=", 1
     )
@@ -83,7 +83,7 @@ def test_the_row_ratio_is_explained(
     """The plan expects about twice the rows. Equal keys merge away unasked, so the ratio is shown; identities must add up."""
     rows, identities = window_rows(counted), window_identities(counted)
     evidence.show(
-        counted.answer, examined=counted.count(), rows=rows, identities=identities, ratio=rows / max(1, identities)
+        *counted.answers, examined=counted.count(), rows=rows, identities=identities, ratio=rows / max(1, identities)
     )
     if baseline is None:
         evidence.expect("backfills in the ledger", 0, ">=", 1)
@@ -95,7 +95,7 @@ def test_the_row_ratio_is_explained(
     aside = balance.set_aside
     evidence.show(balance.answer, examined=0, set_aside_since=aside)
     # Right rows that came up in the source while the backfill ran were written beyond its plan.
-    written = warehouse.ask("written", **census.parameters(warehouse), since_version=facts["start_version"])
+    written = census.written(warehouse, facts["start_version"])
     beyond = max(0, sum(row["rows"] for row in written.rows) - sum(facts["per_day"].values()))
     evidence.show(written, examined=0, written_beyond_the_plan=beyond)
     here = identities + aside

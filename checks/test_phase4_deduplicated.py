@@ -55,7 +55,7 @@ def test_rows_are_as_planned(
 ) -> None:
     """Rows of the window by count(), against what the deduplication said that it would leave, to the row."""
     rows = window_rows(counted)
-    evidence.show(counted.answer, examined=counted.count(), rows=rows, classes=counted.classes())
+    evidence.show(*counted.answers, examined=counted.count(), rows=rows, classes=counted.classes())
     if deduplicated is None:
         evidence.expect("deduplications in the ledger", 0, ">=", 1)
         evidence.note("Run pytest -m phase4 --execute, so that what was removed is known.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from recovery import census, fingerprint, snapshot
+from recovery import census, fingerprint, ranges, snapshot
 from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.phase5
 def test_no_superseded_row_remains(day: str, counted: census.Census, evidence: Evidence) -> None:
     superseded = (census.CORRECTED, census.OUTVERSIONED)
     evidence.about = day
-    evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.show(*counted.answers, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
     evidence.expect("superseded rows", counted.count(*superseded, day=day, of="broken_rows"), "==", 0)
 
 
@@ -31,14 +31,14 @@ def test_no_broken_row_remains(day: str, counted: census.Census, incident: Incid
     percent = 100 * (broken - kept) / rows if rows else 0.0
     evidence.about = day
     examined = counted.examined(*census.OWNED, day=day)
-    evidence.show(counted.answer, examined=examined, rows=rows, broken=broken, accepted_orphans=kept, percent=percent)
+    evidence.show(*counted.answers, examined=examined, rows=rows, broken=broken, accepted_orphans=kept, percent=percent)
     evidence.expect("percent broken", percent, "<=", incident.gates.remaining_broken_percent)
 
 
 def test_every_row_is_the_right_one(day: str, counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """Each identity that the source knows is there, as the source says, and no other."""
     evidence.about = day
-    evidence.show(counted.answer, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
+    evidence.show(*counted.answers, examined=counted.examined(*census.OWNED, day=day), classes=counted.classes(day=day))
     for kind in (census.MISSING, census.UNCORRECTED, census.DIFFERENT, census.UNEXPECTED, census.MIXED):
         found = counted.count(kind, day=day)
         evidence.expect(f"identities {kind}", found, "==", 0)
@@ -51,8 +51,8 @@ def test_no_identity_is_there_twice(counted: census.Census, warehouse: Warehouse
     added and that are not merged yet are one row."""
     doubled, spread = counted.count(of="doubled"), counted.count(of="spread")
     superseded = counted.count(census.CORRECTED, census.OUTVERSIONED)
-    evidence.show(counted.answer, examined=counted.count(), doubled=doubled, spread=spread, superseded=superseded)
-    elsewhere = warehouse.ask("elsewhere", **census.parameters(warehouse))
+    evidence.show(*counted.answers, examined=counted.count(), doubled=doubled, spread=spread, superseded=superseded)
+    elsewhere = census.elsewhere(warehouse)
     evidence.show(elsewhere, examined=elsewhere.first["identities"], elsewhere=elsewhere.first["elsewhere"])
     evidence.expect("identities under two keys", doubled + superseded, "==", 0)
     evidence.expect("identities in two partitions", spread + elsewhere.first["elsewhere"], "==", 0)
@@ -66,7 +66,7 @@ def test_a_test_subject_is_right(subject: str, counted: census.Census, incident:
     )
     evidence.about = subject
     owned = counted.count(*census.OWNED, subject=place)
-    evidence.show(counted.answer, examined=owned, broken=broken, classes=counted.classes(subject=place))
+    evidence.show(*counted.answers, examined=owned, broken=broken, classes=counted.classes(subject=place))
     evidence.expect("broken rows", broken - kept, "==", 0)
     evidence.expect("right rows", counted.count(census.CLEAN, subject=place), ">=", 1)
 
@@ -76,7 +76,7 @@ def test_every_orphan_is_accounted_for(
 ) -> None:
     """Each orphan of the snapshot that the deduplication took is, with the very same content, in quarantine or still in
     the table."""
-    evidence.show(counted.answer, examined=counted.count(*census.OWNED), in_table=counted.count(census.ORPHAN))
+    evidence.show(*counted.answers, examined=counted.count(*census.OWNED), in_table=counted.count(census.ORPHAN))
     if deduplicated is None:
         evidence.lack("deduplications", "phase4")
         return
@@ -84,7 +84,8 @@ def test_every_orphan_is_accounted_for(
     lost = planned
     if planned and warehouse.ask("quarantine_exists").first["result"]:
         names = {"table": quote(incident.table.database, deduplicated["snapshot"])}
-        answer = warehouse.ask("orphans_lost", names=names, **census.parameters(warehouse), shares=1)
+        asked = {**census.parameters(warehouse), "shares": 1}
+        answer = ranges.ask(warehouse, "orphans_lost", ranges.of_table(warehouse), (), names=names, **asked)
         window = {"time_from": incident.window.start, "time_to": incident.window.end}
         listed = warehouse.ask("quarantine_sample", **window, limit=10)
         sample = [str(list(row.values())) for row in listed.rows]
@@ -98,13 +99,16 @@ def test_every_orphan_is_accounted_for(
 
 def test_no_quarantined_row_can_be_healed(counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """A row in quarantine whose right row the source knows by now belongs into the table: the backfill brings it back."""
-    evidence.show(counted.answer, examined=counted.count(*census.OWNED))
+    evidence.show(*counted.answers, examined=counted.count(*census.OWNED))
     healable = 0
     if warehouse.ask_again("quarantine_exists").first["result"]:
-        asked = {**census.parameters(warehouse), "since_version": 0}
-        answer = warehouse.ask("healable", **asked)
-        healable = answer.first["healable"]
-        evidence.show(answer, examined=0, in_quarantine=answer.first["identities"], healable=healable)
+        asked = census.parameters(warehouse)
+        held = warehouse.ask("quarantine_count", **asked)
+        answers = [held]
+        if not counted.agrees:  # else every right row is in the table
+            answers.append(ranges.ask(warehouse, "healable", ranges.of_source(warehouse, asked), (), **asked))
+            healable = answers[-1].first["healable"]
+        evidence.show(*answers, examined=0, in_quarantine=held.first["rows"], healable=healable)
         if healable:
             rows = warehouse.ask("healable_sample", **asked, limit=10).rows
             listed = [", ".join(str(value) for value in row.values()) for row in rows]

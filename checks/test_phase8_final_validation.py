@@ -95,7 +95,7 @@ def test_criterion_no_broken_row_is_left(counted: census.Census, evidence: Evide
     """Success criterion: no broken row, neither in the window nor elsewhere in the affected partitions."""
     broken = counted.count(*census.OWNED, of="broken_rows")
     outside = counted.count(census.OUTSIDE_BROKEN, of="broken_rows")
-    evidence.show(counted.answer, examined=counted.count(), classes=counted.classes())
+    evidence.show(*counted.answers, examined=counted.count(), classes=counted.classes())
     evidence.expect("broken rows in the window", broken, "==", 0)
     evidence.expect("broken rows outside it", outside, "==", 0)
 

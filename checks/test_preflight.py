@@ -55,9 +55,9 @@ def test_a_correction_gets_a_higher_version(incident: Incident, warehouse: Wareh
 
 def test_no_identity_lies_in_two_partitions(counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """Merges never cross partitions: such an identity would stay twice for ever. All partitions are looked at."""
-    elsewhere = warehouse.ask("elsewhere", **census.parameters(warehouse))
+    elsewhere = census.elsewhere(warehouse)
     spread = counted.count(of="spread") + elsewhere.first["elsewhere"]
-    evidence.show(counted.answer, elsewhere, examined=counted.count(), spread=spread, **elsewhere.first)
+    evidence.show(*counted.answers, elsewhere, examined=counted.count(), spread=spread, **elsewhere.first)
     evidence.expect("identities in two partitions", spread, "==", 0)
 
 
@@ -94,7 +94,7 @@ def test_disk_is_free_for_the_plan(
     forecast = prover.forecast(place, counted)
     free, unwritable = disk.first["free"], disk.first["unwritable"]
     evidence.show(
-        disk, counted.answer, examined=disk.first["disks"], free_bytes=free, unwritable=unwritable,
+        disk, *counted.answers, examined=disk.first["disks"], free_bytes=free, unwritable=unwritable,
         affected_bytes=forecast.affected, inserted_bytes=forecast.inserted, rewritten_bytes=forecast.rewritten,
     )  # fmt: skip
     needed = max(forecast.needed, int(forecast.affected * incident.gates.free_disk_factor))
@@ -272,7 +272,7 @@ def test_the_statement_reproduces_a_clean_day(
     counted = census.Census.take(warehouse, start, end)
     evidence.about = clean_day
     evidence.show(
-        counted.answer, examined=counted.count(*census.OWNED, day=clean_day), classes=counted.classes(day=clean_day)
+        *counted.answers, examined=counted.count(*census.OWNED, day=clean_day), classes=counted.classes(day=clean_day)
     )
     for kind in (
         census.MISSING,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from recovery import export, fingerprint, gate, positions, snapshot, throttle, writer
+from recovery import export, fingerprint, gate, positions, snapshot, staging, throttle, writer
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
 from recovery.ledger import Line
@@ -124,7 +124,8 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
     for number in range(len(plan.units)):
         _do_unit(action, place, plan, begun, number, held)
     for worklist in {unit.values["worklist"] for unit in plan.units if "worklist" in unit.values}:
-        snapshot.drop_table(warehouse, worklist)  # its last statement may have been lost
+        for name in staging.tables(place, worklist):  # one that was not made to its end has another name
+            snapshot.drop_table(warehouse, name)
     warehouse.forget()
     faults = action.verify(place, plan)
     if taken and (fault := snapshot.fault(home, taken)):

@@ -1,24 +1,24 @@
-"""Backfill: insert the right rows that the table lacks, in units along the source's sorting key."""
+"""Backfill: make the right rows that the table lacks, in units along the source's sorting key, and move them in at once."""
 
 from __future__ import annotations
 
-import itertools
-import math
+import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from recovery import census
+from recovery import census, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.errors import ActionFailed
 from recovery.statements import Write
 from recovery.workplace import Workplace
 
-SAMPLED_GROUPS = 100_000
+UNTOUCHED = "none needed: the table is not touched"
 WAIT_FOR_CLOCK_SECONDS = 5
 
 
 class Backfill:
-    """Inserting is idempotent: a unit inserts only what the table does not hold with this content, in `missing` mode in
-    any version, in `full` mode in a version from the start of the action on."""
+    """The table gets its rows when all of them are made, and each unit of them is made once: in `missing` mode of what the
+    table did not hold with this content, in `full` mode of every right row."""
 
     name = "backfill"
     removes = False
@@ -33,10 +33,12 @@ class Backfill:
         if done and not rows:
             return Plan(self.name, "every right row of the window is in the table; nothing to do", ())
         version = start_version(place)
+        shared = {"staging": f"{incident.table.name}_staging_{uuid.uuid4().hex[:8]}", "full": full}
+        listed = [] if full else [Unit("list what the table holds", "list", UNTOUCHED, values=shared, counted=False)]
         return Plan(
             action=self.name,
             sentence=f"insert {rows:,} right rows of {len(per_day)} days into {incident.table.name} ({incident.backfill.mode})",
-            units=tuple(units(place, version if full else 0, rows)),
+            units=(*listed, *units(place, shared, rows, "restore the snapshot")),
             rows=rows,
             bytes=rows * bytes_per_row(place),
             snapshot=tuple(incident.table.partitions),
@@ -54,43 +56,89 @@ class Backfill:
         return []
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
-        answer = place.warehouse.ask_again("backfill_left", **census.parameters(place.warehouse) | dict(unit.values))
-        return int(answer.first["left"])
+        return left_of(place, unit)
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
-        return [Write("backfill", values=census.parameters(place.warehouse) | dict(unit.values))]
+        return writes_of(place, unit, place.warehouse.words["table"], staging.UNNAMED)
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        place.send(self.writes(place, unit), label)
+        place.send(writes_of(place, unit, place.warehouse.words["table"], label[-8:]), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)
         return counted.told(census.MISSING, census.UNCORRECTED)
 
 
-def units(place: Workplace, since_version: int, rows: int) -> list[Unit]:
-    """The right rows of the window in units along the source's sorting key."""
-    window, warehouse = place.incident.window, place.warehouse
-    span: dict[str, Any] = {"time_from": window.start, "time_to": window.end}
-    source = warehouse.ask("source_rows", **span).first
-    count = math.ceil(source["rows"] / place.incident.backfill.unit_rows)
-    one_of = max(1, source["groups"] // SAMPLED_GROUPS)
-    step = max(1, math.ceil(source["groups"] / one_of / count))
-    bounds = [r["bound"] for r in warehouse.ask("unit_bounds", **span, one_of=one_of, step=step).rows]
-    low, high = warehouse.key_bounds
-    size = bytes_per_row(place)
-    cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
+def units(place: Workplace, shared: Mapping[str, Any], rows: int, undo: str) -> list[Unit]:
+    """The right rows of the window in units along the source's sorting key, each to a staging table, and their way into the
+    table. `shared` has the name that the staging tables begin with, and whether every right row is wanted or those that
+    the table was found not to hold."""
+    window = place.incident.window
+    found = ranges.of_source(
+        place.warehouse, {"time_from": window.start, "time_to": window.end}, place.incident.backfill.unit_rows
+    )
+    size, name = bytes_per_row(place), shared["staging"]
     return [
-        Unit(
-            label=f"source keys {shown_key(start)} to {shown_key(end)}",
-            kind="insert",
-            undo="restore the snapshot",
-            rows=rows // (len(cuts) - 1),
-            bytes=rows // (len(cuts) - 1) * size,
-            values={"key_from": start, "key_to": end, "since_version": since_version},
-        )
-        for start, end in itertools.pairwise(cuts)
+        *[
+            Unit(
+                label=f"source keys {shown_key(each['key_from'])} to {shown_key(each['key_to'])}",
+                kind="insert",
+                undo=UNTOUCHED,
+                rows=rows // len(found),
+                bytes=rows // len(found) * size,
+                values={**each, **shared, "number": number},
+                counted=False,
+            )
+            for number, each in enumerate(found)
+        ],
+        Unit(f"move {rows:,} rows into the table", "move", undo, rows, {**shared, "parts": len(found)}),
+        Unit(_drop_of(name), "clean", "none needed", values=shared, counted=False),
     ]
+
+
+def left_of(place: Workplace, unit: Unit) -> int:
+    """How much of such a unit the server shows as still to do."""
+    name = unit.values["staging"]
+    if unit.kind == "clean":
+        return len(staging.tables(place, name))
+    if _is_begun(place, _drop_of(name)):  # so all that comes before was done
+        return 0
+    if unit.kind == "move":
+        held = staging.rows_of(place, _parts_of(unit))
+        return sum(sum(partitions.values()) for partitions in held.values())
+    made = f"{name}_held" if unit.kind == "list" else f"{name}_{unit.values['number']}"
+    return int(not snapshot.is_there(place.warehouse, made))
+
+
+def writes_of(place: Workplace, unit: Unit, table: str, mark: str) -> list[Write]:
+    """The statements of such a unit; `table` is the quoted one that the rows are for, `mark` makes names that are used once."""
+    name, values = unit.values["staging"], census.parameters(place.warehouse) | dict(unit.values)
+    match unit.kind:
+        case "list":
+            return staging.made(place, f"{name}_held", mark, [Write("held_list", values=values)], "held_create")
+        case "insert":
+            held = {} if unit.values["full"] else {"held": staging.quoted(place, f"{name}_held")}
+            fill = Write("backfill_lacking" if held else "backfill", held, values)
+            return staging.made(place, f"{name}_{unit.values['number']}", mark, [fill])
+        case "move":
+            parts = _parts_of(unit)
+            shown = {parts[0]: place.incident.table.partitions} if mark == staging.UNNAMED else {}
+            return staging.moves(place, staging.rows_of(place, parts) or shown, table)
+        case "clean":
+            return staging.drops(place, name)
+    raise ValueError(f"no such unit: {unit.kind}")
+
+
+def _parts_of(unit: Unit) -> list[str]:
+    return [f"{unit.values['staging']}_{number}" for number in range(unit.values["parts"])]
+
+
+def _drop_of(name: str) -> str:
+    return f"drop {name} and what came with it"
+
+
+def _is_begun(place: Workplace, label: str) -> bool:
+    return any(line["kind"] == "unit" and line["unit"] == label for line in place.ledger.lines())
 
 
 def start_version(place: Workplace) -> int:

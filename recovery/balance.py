@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from recovery import census
+from recovery import census, ranges
 from recovery.ledger import Line
 from recovery.snapshot import table_of
 from recovery.warehouse import Answer, Warehouse
@@ -37,7 +38,8 @@ class Balance:
     @classmethod
     def take(cls, warehouse: Warehouse, baseline: Line) -> Balance:
         """Since the snapshot that the action of the ledger's line `baseline` took."""
-        return cls(warehouse.ask("balance", **_asked(warehouse, baseline)))
+        names, ranged, asked = _asked(warehouse, baseline)
+        return cls(ranges.ask(warehouse, "balance", ranged, ("class",), names=names, **asked))
 
     def identities(self, *classes: str) -> int:
         return self._sum("identities", classes)
@@ -84,17 +86,27 @@ class Balance:
 
 def sample(warehouse: Warehouse, baseline: Line, kind: str, limit: int = 5) -> list[str]:
     """Some identities of a class, as text."""
-    asked = _asked(warehouse, baseline) | {"class": kind, "limit": limit}
-    rows = warehouse.ask("balance_sample", **asked).rows
-    return [", ".join(str(value) for value in row.values()) for row in rows]
+    names, ranged, asked = _asked(warehouse, baseline)
+    found: list[str] = []
+    for each in ranged:
+        given = asked | dict(each) | {"class": kind, "limit": limit - len(found)}
+        rows = warehouse.ask("balance_sample", names=names, **given).rows
+        found += [", ".join(str(value) for value in row.values()) for row in rows]
+        if len(found) >= limit:
+            break
+    return found
 
 
-def _asked(warehouse: Warehouse, baseline: Line) -> dict[str, Any]:
+def _asked(warehouse: Warehouse, baseline: Line) -> tuple[dict[str, str], Sequence[Mapping[str, Any]], dict[str, Any]]:
+    """Names, ranges and parameters. Where the table agrees with the source, it can be asked range by range."""
     taken = table_of(warehouse, baseline["snapshot"])
     there = bool(warehouse.ask_again("quarantine_exists").first["result"])
-    return {
-        "names": {"baseline": taken, "set_aside": warehouse.words["quarantine"] if there else taken},
+    asked = census.parameters(warehouse) | {
         "has_quarantine": there,
         "since_version": baseline["plan"]["facts"]["start_version"],
-        **census.parameters(warehouse),
     }
+    names = {"baseline": taken, "set_aside": warehouse.words["quarantine"] if there else taken}
+    if census.Census.take(warehouse).agrees:
+        nothing = asked["key_from"]
+        return names, ranges.of_table(warehouse), asked | {"agrees": True, "key_to": nothing}
+    return names, ranges.whole(warehouse), asked | {"agrees": False}

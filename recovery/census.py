@@ -1,4 +1,10 @@
-"""Census: which class every identity of the affected partitions is in, counted by one scan of the table and its source."""
+"""Census: which class every identity of the affected partitions is in, counted by one scan of the table and its source.
+
+Both are asked in ranges of their sorting keys, so memory is bounded whatever their size. What the table's rows say by
+themselves is the whole answer where, day by day, its good rows are those of the source, in number and in the sum of their
+hashes: then none is missing, different or unexpected, and what is broken alone is an orphan. Where they are not the same,
+each identity of the table is laid beside its right row, by 128 bits, which takes longer and spills to disk.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
+from recovery import ranges
 from recovery.warehouse import Answer, Warehouse
 
 # Classes of identities inside the window that this recovery answers for.
@@ -21,6 +28,7 @@ ORPHAN = "orphan"  # broken, and the source has no right row for it
 WITH_RIGHT_ROW = (MISSING, UNCORRECTED, CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT)
 BROKEN = (UNCORRECTED, CORRECTED, OUTVERSIONED, ORPHAN)
 OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
+BY = ("day", "subject", "class")
 # And the others.
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
 FOREIGN, FOREIGN_BROKEN = "foreign", "foreign_broken"
@@ -29,16 +37,23 @@ MIXED = "mixed"  # rows of this recovery and of others under one identity
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class."""
+    """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class: the rows
+    of the first of the answers that they were drawn from."""
 
-    answer: Answer
+    answers: tuple[Answer, ...]
     quiet: frozenset[str] = frozenset()
 
     @classmethod
     def take(cls, warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> Self:
         """Of the window, or of another range [start, end)."""
         quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
-        return cls(warehouse.ask("census", **parameters(warehouse, start, end)), quiet)
+        asked = parameters(warehouse, start, end)
+        held = ranges.ask(warehouse, "census_table", ranges.of_table(warehouse), BY, **asked)
+        if _may_agree(held, warehouse.incident.gates.orphan_percent):
+            right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
+            if _agree(held, right):
+                return cls((held, right), quiet)
+        return cls((warehouse.ask("census", **asked),), quiet)
 
     def once_backfilled(self) -> Self:
         """What will be counted when every identity that has a right row holds it: missing ones clean, broken ones
@@ -48,15 +63,24 @@ class Census:
             row | {"class": becomes[row["class"]], "rows": row["rows"] + row["identities"]}
             if row["class"] in becomes
             else row
-            for row in self.answer.rows
+            for row in self.rows
         ]
-        return replace(self, answer=replace(self.answer, rows=rows))
+        return replace(self, answers=(replace(self.answers[0], rows=rows), *self.answers[1:]))
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the table's good rows of the window are those of the source."""
+        return self.answers[0].statement == "census_table"
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return self.answers[0].rows
 
     def count(self, *classes: str, day: str | None = None, subject: int | None = None, of: str = "identities") -> int:
         """Identities (or `of` rows, broken_rows, good_rows, doubled, spread) in these classes; all classes if none."""
         return sum(
             row[of]
-            for row in self.answer.rows
+            for row in self.rows
             if (not classes or row["class"] in classes)
             and (day is None or row["day"] == day)
             and (subject is None or row["subject"] == subject)
@@ -72,16 +96,35 @@ class Census:
 
     def per_day(self, *classes: str, of: str = "identities") -> dict[str, int]:
         days: dict[str, int] = {}
-        for row in self.answer.rows:
+        for row in self.rows:
             if row["class"] in classes:
                 days[row["day"]] = days.get(row["day"], 0) + row[of]
         return days
 
     def classes(self, day: str | None = None, subject: int | None = None) -> dict[str, int]:
         """Identities by class, those that are there."""
-        names = sorted({row["class"] for row in self.answer.rows})
+        names = sorted({row["class"] for row in self.rows})
         counts = {name: self.count(name, day=day, subject=subject) for name in names}
         return {name: count for name, count in counts.items() if count}
+
+
+def _may_agree(held: Answer, orphan_percent: float) -> bool:
+    """Whether the table's rows, by themselves, leave it possible that its good ones are those of the source."""
+    found = dict.fromkeys((*OWNED, MIXED), 0)
+    for row in held.rows:
+        found[row["class"]] = found.get(row["class"], 0) + row["identities"]
+    few = 100 * found[ORPHAN] <= orphan_percent * sum(found[kind] for kind in OWNED)
+    return few and not found[DIFFERENT] and not found[MIXED]
+
+
+def _agree(held: Answer, right: Answer) -> bool:
+    """Whether each day has as many good identities as right rows, with the same content."""
+    ours: dict[str, tuple[int, int]] = {}
+    for row in held.rows:
+        if row["class"] in (CLEAN, CORRECTED, OUTVERSIONED):
+            count, content = ours.get(row["day"], (0, 0))
+            ours[row["day"]] = count + row["identities"], (content + row["content"]) % 2**64
+    return ours == {row["day"]: (row["identities"], row["content"]) for row in right.rows}
 
 
 def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
@@ -96,6 +139,17 @@ def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetim
         "key_from": low,
         "key_to": high,
     }
+
+
+def elsewhere(warehouse: Warehouse) -> Answer:
+    """How many identities of the window also have a row in a partition that the incident file does not name."""
+    return ranges.ask(warehouse, "elsewhere", ranges.of_table(warehouse), (), **parameters(warehouse))
+
+
+def written(warehouse: Warehouse, since_version: int) -> Answer:
+    """Identities per day with a good row that has a version from then on, as `rows`."""
+    asked = parameters(warehouse) | {"since_version": since_version}
+    return ranges.ask(warehouse, "written", ranges.of_table(warehouse), ("day",), **asked)
 
 
 def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:

@@ -52,7 +52,9 @@ class Clear:
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         values = census.parameters(place.warehouse) | dict(unit.values)
-        names = dict.fromkeys(("worklist", "own_table"), quote(place.incident.table.database, unit.values["worklist"]))
+        names = dict.fromkeys(
+            ("worklist", "own_table", "target"), quote(place.incident.table.database, unit.values["worklist"])
+        )
         return [
             Write("drop_table", names, part="-drop"),
             Write("worklist_create", names, part="-create"),

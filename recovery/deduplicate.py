@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import re
 import uuid
+from typing import Any
 
-from recovery import census, snapshot
+from recovery import census, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.backfill import bytes_per_row, window_identities, window_rows
 from recovery.errors import StatementFailed
-from recovery.statements import Schema, Write, quote
+from recovery.statements import Schema, Write
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
 
 SHARE_IDENTITIES = 10_000_000  # identities whose hashes one DELETE holds in memory
+LISTED_ROWS = 2_000_000  # rows of the table that are looked through at a time
 CANNOT_MERGE_NOW = 388  # another merge has some of the parts; OPTIMIZE is asked again
 PATIENCE_SECONDS = 600
 UNDO = "restore the snapshot"
@@ -57,12 +59,16 @@ class Deduplicate:
         shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
         worklist = f"{incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
         if superseded and incident.deduplicate.strategy == "delete":
+            listed = {"shares": shares, "worklist": worklist}
             units += [
-                Unit(
-                    f"remove superseded rows, share {share + 1} of {shares}", "superseded", UNDO, superseded // shares,
-                    {"share": share, "shares": shares, "worklist": worklist},
-                )
-                for share in range(shares)
+                Unit("list the superseded rows", "list", "none needed", values=listed, counted=False),
+                *[
+                    Unit(
+                        f"remove superseded rows, share {share + 1} of {shares}", "superseded", UNDO, superseded // shares,
+                        {"share": share, **listed},
+                    )
+                    for share in range(shares)
+                ],
             ]  # fmt: skip
         # Where all has merged away unasked, every partition is listed all the same, so that the ledger says it is done.
         units += [
@@ -112,41 +118,51 @@ class Deduplicate:
             case "copy" | "quarantined":
                 if not warehouse.ask_again("quarantine_exists").first["result"]:
                     return max(1, unit.rows)
-                statement = "quarantine_left" if unit.kind == "copy" else "quarantined_left"
-                return int(warehouse.ask_again(statement, **values).first["left"])
+                if unit.kind == "quarantined":
+                    return int(warehouse.ask_again("quarantined_left", **values).first["left"])
+                found = [warehouse.ask_again("quarantine_left", **(values | each)) for each in _ranges(place)]
+                return sum(int(answer.first["left"]) for answer in found)
+            case "list":
+                return int(not snapshot.is_there(warehouse, unit.values["worklist"]))
             case "superseded":
-                return self._superseded(place, unit)
+                worklist = staging.quoted(place, unit.values["worklist"])
+                return int(warehouse.ask_again("superseded_left", names={"worklist": worklist}, **values).first["left"])
             case "optimize":
                 return int(not self._is_merged(place, unit.values["partition"], unit.values["last_block"]))
         raise ValueError(f"no such unit: {unit.kind}")
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
+        return self._writes(place, unit, staging.UNNAMED)
+
+    def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
         """Superseded identities are listed in a table of their own first: the DELETE does not read the table that it
         changes, for a mutation whose subquery does can wait for itself."""
         values = census.parameters(place.warehouse) | {"shares": 1} | dict(unit.values)
-        worklist = unit.values.get("worklist")
-        names = (
-            dict.fromkeys(("worklist", "own_table"), quote(place.incident.table.database, worklist)) if worklist else {}
-        )
         match unit.kind:
             case "copy":
-                return [Write("quarantine_create", part="-create"), Write("quarantine_copy", values=values)]
+                copies = [
+                    Write("quarantine_copy", values=values | each, part=f"-{number}")
+                    for number, each in enumerate(_ranges(place))
+                ]
+                return [Write("quarantine_create", part="-create"), *copies]
             case "quarantined":
                 return [Write("quarantined_delete", values=values)]
+            case "list":
+                lists = [
+                    Write("superseded_list", values=values | each, part=f"-{number}")
+                    for number, each in enumerate(_ranges(place))
+                ]
+                return staging.made(place, unit.values["worklist"], mark, lists, "worklist_create")
             case "superseded":
                 return [
-                    Write("drop_table", names, part="-drop"),
-                    Write("worklist_create", names, part="-create"),
-                    Write("superseded_list", names, values, "-list"),
-                    Write("superseded_delete", names, values),
-                    Write("drop_table", names, part="-done"),
+                    Write("superseded_delete", {"worklist": staging.quoted(place, unit.values["worklist"])}, values)
                 ]
             case "optimize":
                 return [Write("optimize", {"partition": snapshot.partition_id(unit.values["partition"])})]
         raise ValueError(f"no such unit: {unit.kind}")
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        writes = self.writes(place, unit)
+        writes = self._writes(place, unit, label[-8:])
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
             return
@@ -163,11 +179,6 @@ class Deduplicate:
         if window_rows(counted) != planned:
             faults.append(f"the window holds {window_rows(counted):,} rows, planned {planned:,}")
         return faults
-
-    def _superseded(self, place: Workplace, unit: Unit) -> int:
-        """Superseded rows of the unit's share that are still in the table."""
-        answer = place.warehouse.ask_again("superseded_left", **census.parameters(place.warehouse) | dict(unit.values))
-        return sum(int(row["left"]) for row in answer.rows if row["share"] == unit.values["share"])
 
     def _is_merged(self, place: Workplace, partition: str, last_block: int) -> bool:
         """Few parts up to `last_block`, no deleted row on disk, each key once in the window: what OPTIMIZE is for."""
@@ -188,6 +199,10 @@ class Deduplicate:
             place.sleep(1)
         partition = write.names["partition"]
         raise StatementFailed(f"partition {partition} could not be merged for {PATIENCE_SECONDS} s", CANNOT_MERGE_NOW)
+
+
+def _ranges(place: Workplace) -> list[dict[str, Any]]:
+    return ranges.of_table(place.warehouse, LISTED_ROWS)
 
 
 def last_blocks(place: Workplace) -> dict[str, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -25,10 +25,11 @@ MIRROR = "recovery_ledger"  # the table that mirrors the ledgers of a database's
 FOLDER = Path(__file__).parent / "sql"
 FRAGMENTS = (
     "identities",
-    "lacking",
+    "healing",
     "broken_identities",
     "orphans",
     "quarantined",
+    "superseded",
     "differing",
     "accounts",
     "late_rows",
@@ -86,6 +87,13 @@ class Schema:
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
 
+    def lead(self, repaired: Sequence[str]) -> Column | None:
+        """The column that the sorting key begins with, where the table can be asked in ranges of it: it has strings or
+        natural numbers, and a repair does not change it, so that all rows of an identity are in one range."""
+        first = re.match(r"\(?\s*`?(\w+)`?\s*(,|\)|$)", self.sorting_key)
+        found = self.column(first.group(1)) if first and first.group(1) not in repaired else None
+        return found if found and re.fullmatch(r"(LowCardinality\()?(String|UInt\d+)\)?", found.type) else None
+
 
 @cache
 def text(name: str) -> str:
@@ -122,7 +130,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
     table, source = incident.table, incident.source
     content = schema.content(table.version)
     typed = ", ".join(f"CAST({quote(c.name)} AS {c.type}) AS {quote(c.name)}" for c in content)
-    version = schema.column(table.version)
+    version, lead = schema.column(table.version), schema.lead(table.repaired)
     return positions_words(incident) | {
         "table": quote(table.database, table.name),
         "live": quote(table.database, table.name),
@@ -134,6 +142,8 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "content": _listed(c.name for c in content),
         "stored": _listed(c.name for c in schema.stored()),
         "sorting_key": schema.sorting_key or "tuple()",
+        "lead": quote(lead.name) if lead else "0",
+        "in_range": in_range(lead),
         "partition_key": partition_expression(schema, table.version),
         "version": quote(table.version),
         "version_now": (version.default if version else "") or "0",
@@ -158,6 +168,15 @@ def positions_words(incident: Incident) -> dict[str, str]:
         "resolutions": quote(database, positions.resolutions),
         "counted": f"ifNull(({positions.fills}), 0)",
     }
+
+
+def in_range(lead: Column | None) -> str:
+    """The condition that a row is in a range of the sorting key, half-open; the last one has no end."""
+    if lead is None:
+        return "1"
+    kind = lead.type.removeprefix("LowCardinality(").removesuffix(")")
+    low, high = (f"CAST({{range_{end}:String}} AS {kind})" for end in ("from", "to"))
+    return f"({quote(lead.name)} >= {low} AND ({{is_last:Bool}} OR {quote(lead.name)} < {high}))"
 
 
 def partition_expression(schema: Schema, version: str) -> str:

@@ -9,12 +9,11 @@ kept by hard links: the rows that came after the shadow was built are then inser
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from recovery import backfill, census, fingerprint, snapshot
+from recovery import backfill, census, fingerprint, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.deduplicate import Deduplicate, bytes_of, last_blocks, parts_up_to
 from recovery.errors import ActionFailed
@@ -23,7 +22,7 @@ from recovery.statements import Write, quote
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 
-SHARE_ROWS = 10_000_000  # rows whose hashes one statement holds in memory
+RANGE_ROWS = 4_000_000  # rows whose hashes one statement holds in memory
 LAST_BLOCK = 2**63 - 1
 PATIENCE_SECONDS = 120  # for inserts of others that began before a partition is replaced
 UNDO = "restore the snapshot"
@@ -56,10 +55,7 @@ class Build:
             values={**shared, "partitions": copied, "worklist": f"{incident.table.name}_worklist_{shadow[-8:]}"},
             counted=False,
         )  # fmt: skip
-        inserts = [
-            Unit(unit.label, "insert", DROPPED, unit.rows, {**unit.values, **shared}, unit.bytes)
-            for unit in backfill.units(place, 0, rows)
-        ]
+        inserts = backfill.units(place, {**shared, "staging": f"{shadow}_staging", "full": True}, rows, DROPPED)
         return Plan(
             action=self.name,
             sentence=f"build {', '.join(partitions)} anew in {shadow}, with {rows:,} right rows of {len(per_day)} days",
@@ -83,36 +79,34 @@ class Build:
         return []
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
-        if not snapshot.is_there(place.warehouse, unit.values["shadow"]):
-            return max(1, unit.rows)
-        at, values = _at_shadow(place, unit), _values(place, unit)
-        if unit.kind == "insert":
-            return int(at.ask_again("backfill_left", **values).first["left"])
-        if snapshot.is_there(place.warehouse, unit.values["worklist"]):  # made first and dropped last
-            return 1
-        return int(at.ask_again("window_left", **values).first["left"])
+        if unit.kind == "prepare":
+            return int(not snapshot.is_there(place.warehouse, unit.values["shadow"]))
+        return backfill.left_of(place, unit)
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
-        at, values = _at_shadow(place, unit), _values(place, unit)
-        names = {"table": at.words["table"]}
-        if unit.kind == "insert":
-            return [Write("backfill", names, values)]
-        worklist = dict.fromkeys(
-            ("worklist", "own_table"), quote(place.incident.table.database, unit.values["worklist"])
-        )
-        copied = snapshot.writes(place.warehouse, unit.values["shadow"], unit.values["partitions"])
+        return self._writes(place, unit, staging.UNNAMED)
+
+    def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
+        """The shadow gets its name when it is cleared."""
+        shadow = staging.quoted(place, unit.values["shadow"])
+        if unit.kind != "prepare":
+            return backfill.writes_of(place, unit, shadow, mark)
+        fresh, values = f"{unit.values['shadow']}_{mark}", _values(place, unit)
+        names = {"table": staging.quoted(place, fresh)}
+        worklist = dict.fromkeys(("worklist", "own_table", "target"), staging.quoted(place, unit.values["worklist"]))
+        copied = snapshot.writes(place.warehouse, fresh, unit.values["partitions"])
         return [
-            Write("drop_table", {"own_table": names["table"]}, part="-drop"),
             Write("drop_table", worklist, part="-drop-list"),
             Write("worklist_create", worklist, part="-create-list"),
             *[Write(write.name, write.names, part=f"-{write.part}-{n}") for n, write in enumerate(copied)],
             Write("window_keep", names | worklist, values, "-list"),
             Write("window_clear", names | worklist, values),
             Write("drop_table", worklist, part="-done"),
+            Write("staging_whole", {"target": names["table"], "whole": shadow}, part="-whole"),
         ]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        place.send(self.writes(place, unit), label)
+        place.send(self._writes(place, unit, label[-8:]), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"])))
@@ -135,7 +129,7 @@ class Swap:
         partitions = facts.get("partitions") or list(_partitions(place))
         shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
         held, rows = bytes_of(place), backfill.window_rows(counted)
-        shares = max(1, math.ceil(counted.count(of="rows") / SHARE_ROWS))
+        cut = ranges.of_table(place.warehouse, RANGE_ROWS)
         orphans = counted.count(census.ORPHAN) if place.incident.deduplicate.orphans == "quarantine" else 0
         units = [
             Unit(
@@ -151,11 +145,11 @@ class Swap:
         ]  # fmt: skip
         units += [
             Unit(
-                f"catch up what came into {partition} meanwhile, share {share + 1} of {shares}", "catch_up", UNDO, 0,
-                {**shared, "partition": partition, "number": number, "share": share, "shares": shares},
+                f"catch up what came into {partition} meanwhile, range {nth + 1} of {len(cut)}", "catch_up", UNDO, 0,
+                {**shared, "partition": partition, "number": number, **each},
             )
             for number, partition in enumerate(partitions)
-            for share in range(shares)
+            for nth, each in enumerate(cut)
         ]  # fmt: skip
         units += [unit for unit in Deduplicate().plan_for(place, counted).units if unit.kind in ("copy", "quarantined")]
         units.append(Unit(f"drop {shadow} and what came with it", "clean", "none needed", 0, shared, counted=False))

@@ -157,7 +157,7 @@ def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overr
 
 @pytest.mark.usefixtures("gates_open")
 def test_an_action_is_not_resumed_while_its_last_statement_still_runs(case: Case) -> None:
-    interrupted(case, "phase2", "backfill", after=False, error=KeyboardInterrupt)
+    interrupted(case, "phase2", "backfill_lacking", after=False, error=KeyboardInterrupt)
     label = case.lines("unit")[-1]["query_id"]
     other = connect(case.dsn, case.database)
 

@@ -1,5 +1,6 @@
 -- Fragment: one row per identity of the affected partitions as they were in ${baseline}, as they are, of the quarantine and of the
--- right rows, with the class that accounts for it. Rows are those that merges would leave.
+-- right rows, with the class that accounts for it, in one range of the sorting key. Rows are those that merges would leave.
+-- Where the table was found to agree with the source, its good rows of the window are the right ones, and the source is not asked.
 SELECT
     id,
     rows_before,
@@ -26,11 +27,11 @@ FROM
         countIf(side = 'now' AND broken) AS broken_now,
         countIf(side = 'now' AND NOT broken) AS good_now,
         countIf(side = 'quarantine') AS quarantined,
-        countIf(side = 'right') AS right_rows,
+        countIf(is_right) AS right_rows,
         sumIf(content, side = 'before') AS hash_before,
         sumIf(content, side = 'now') AS hash_now,
         maxIf(content, side = 'now' AND NOT broken) AS good_content,
-        maxIf(content, side = 'right') AS right_content,
+        maxIf(content, is_right) AS right_content,
         maxIf(version, side = 'now') AS last_version,
         max(ours) AS ours
     FROM
@@ -41,9 +42,10 @@ FROM
             ${broken} AS broken,
             ${owned} AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS ours,
             sipHash64(tuple(${content})) AS content,
-            0 AS version
+            0 AS version,
+            0 AS is_right
         FROM ${baseline} ${final}
-        WHERE _partition_id IN {partitions:Array(String)}
+        WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
         UNION ALL
         SELECT
             sipHash128(tuple(${identity})) AS id,
@@ -51,9 +53,11 @@ FROM
             ${broken} AS broken,
             ${owned} AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS ours,
             sipHash64(tuple(${content})) AS content,
-            toUInt64(${version}) AS version
+            toUInt64(${version}) AS version,
+            {agrees:Bool} AND ${owned} AND NOT ${broken}
+                AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS is_right
         FROM ${table} ${final}
-        WHERE _partition_id IN {partitions:Array(String)}
+        WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
         UNION ALL
         SELECT
             sipHash128(tuple(${identity})) AS id,
@@ -61,9 +65,10 @@ FROM
             1 AS broken,
             0 AS ours,
             sipHash64(tuple(${content})) AS content,
-            0 AS version
+            0 AS version,
+            0 AS is_right
         FROM ${set_aside}
-        WHERE {has_quarantine:Bool}
+        WHERE {has_quarantine:Bool} AND ${in_range}
           AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
         UNION ALL
         SELECT
@@ -72,7 +77,8 @@ FROM
             0 AS broken,
             1 AS ours,
             sipHash64(tuple(${content})) AS content,
-            0 AS version
+            0 AS version,
+            1 AS is_right
         FROM (${right})
     )
     GROUP BY id

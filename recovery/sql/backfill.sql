@@ -1,4 +1,4 @@
--- Insert the right rows of one unit that the table lacks. Repeating it inserts nothing.
-INSERT INTO ${table} (${content})
+-- Insert the right rows of one unit.
+INSERT INTO ${target} (${content})
 SELECT ${content}
-FROM (${lacking})
+FROM (${right})

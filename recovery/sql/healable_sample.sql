@@ -2,6 +2,6 @@
 SELECT DISTINCT ${identity}
 FROM ${quarantine}
 WHERE ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
-  AND sipHash128(tuple(${identity})) IN (SELECT sipHash128(tuple(${identity})) FROM (${lacking}))
+  AND sipHash128(tuple(${identity})) IN (SELECT sipHash128(tuple(${identity})) FROM (${healing}))
 ORDER BY ${identity}
 LIMIT {limit:UInt32}

@@ -1,4 +1,4 @@
--- Catch up: insert the rows of one share that came meanwhile, as they were written.
+-- Catch up: insert the rows of one range that came meanwhile, as they were written.
 INSERT INTO ${table} (${stored})
 SELECT ${stored}
 FROM (${late_rows})

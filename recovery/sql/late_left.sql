@@ -1,3 +1,3 @@
--- How many rows of one share that came meanwhile the table lacks.
+-- How many rows of one range that came meanwhile the table lacks.
 SELECT count() AS left
 FROM (${late_rows})

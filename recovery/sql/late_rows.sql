@@ -1,4 +1,4 @@
--- Fragment: rows of one share that came into the partition after the shadow was built and are not in the table: those that it held just
+-- Fragment: rows of one range of the sorting key that came into the partition after the shadow was built and are not in the table: those that it held just
 -- before it was replaced, and those inserted since. What the shadow was built to replace is left aside.
 SELECT DISTINCT ${stored}
 FROM
@@ -8,12 +8,12 @@ FROM
     SELECT ${stored}, _partition_id AS home FROM ${late} ${final}
 )
 WHERE home = {partition:String}
-  AND sipHash64(tuple(${identity})) % {shares:UInt32} = {share:UInt32}
+  AND ${in_range}
   AND NOT (${owned} AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
       AND ${version} < {before_version:UInt64})
   AND sipHash128(tuple(${stored})) NOT IN
   (
       SELECT sipHash128(tuple(${stored}))
       FROM ${table}
-      WHERE _partition_id = {partition:String} AND sipHash64(tuple(${identity})) % {shares:UInt32} = {share:UInt32}
+      WHERE _partition_id = {partition:String} AND ${in_range}
   )

@@ -1,5 +1,4 @@
--- How many superseded rows are still there, by share.
-SELECT share, sum(broken_rows) AS left
-FROM (${broken_identities})
-WHERE good_rows > 0
-GROUP BY share
+-- How many superseded rows of one share are still in the table.
+SELECT count() AS left
+FROM ${table}
+WHERE ${superseded}

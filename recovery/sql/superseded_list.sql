@@ -1,5 +1,5 @@
--- List the identities that have a broken row in the window and a good row: what a DELETE may remove.
-INSERT INTO ${worklist} (share, id)
+-- List the identities of one range of the sorting key that have a broken row in the window and a good row: what a DELETE may remove.
+INSERT INTO ${target} (share, id)
 SELECT share, id
 FROM (${broken_identities})
 WHERE good_rows > 0

@@ -1,0 +1,73 @@
+"""Ranges: a large table and its source in pieces along their sorting keys, so that no statement needs memory for the whole."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recovery.warehouse import Answer, Warehouse
+
+TABLE_ROWS = 1_000_000  # of the table in one range: about 150 MB of the server's memory for a census
+SOURCE_ROWS = 250_000  # of the source in one range: about 200 MB, most of it for judging a group's rows together
+SAMPLED_PER_RANGE = 64
+SAMPLED_GROUPS = 100_000
+
+
+def of_table(warehouse: Warehouse, rows: int = TABLE_ROWS) -> list[dict[str, Any]]:
+    """Parameters of each range of the table's sorting key, of about so many rows of the affected partitions. All rows of one
+    identity are in one range, unless they differ in the column that the key begins with."""
+    if warehouse.schema.lead(warehouse.incident.table.repaired) is None:
+        return whole(warehouse)
+    zero = whole(warehouse)[0]["range_from"]
+    every = max(1, rows // SAMPLED_PER_RANGE)
+    partitions = list(warehouse.incident.table.partitions)
+    found = warehouse.ask("range_bounds", partitions=partitions, every=every, step=math.ceil(rows / every)).rows
+    cuts = [zero, *(row["bound"] for row in found if row["bound"] != zero)]
+    inner = [{"range_from": low, "range_to": high, "is_last": False} for low, high in itertools.pairwise(cuts)]
+    return [*inner, {"range_from": cuts[-1], "range_to": cuts[-1], "is_last": True}]
+
+
+def whole(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """The one range that all rows are in."""
+    lead = warehouse.schema.lead(warehouse.incident.table.repaired)
+    zero = "" if lead is None or "String" in lead.type else "0"
+    return [{"range_from": zero, "range_to": zero, "is_last": True}]
+
+
+def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = SOURCE_ROWS) -> list[dict[str, Any]]:
+    """Parameters of each range of the source's key, half-open, with about so many rows of a time; a group is in one range.
+    `span` is time_from and time_to."""
+    asked = {name: span[name] for name in ("time_from", "time_to")}
+    held = warehouse.ask("source_rows", **asked).first
+    count = max(1, math.ceil(held["rows"] / rows))
+    one_of = max(1, held["groups"] // max(SAMPLED_GROUPS, SAMPLED_PER_RANGE * count))
+    step = max(1, math.ceil(held["groups"] / one_of / count))
+    bounds = [row["bound"] for row in warehouse.ask("unit_bounds", **asked, one_of=one_of, step=step).rows]
+    low, high = warehouse.key_bounds
+    cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
+    return [{"key_from": start, "key_to": end} for start, end in itertools.pairwise(cuts)]
+
+
+def ask(
+    warehouse: Warehouse, name: str, ranges: Sequence[Mapping[str, Any]], by: Sequence[str], **parameters: Any
+) -> Answer:
+    """The answers to a statement for each range as one: rows that agree in `by` are added up, sums of hashes modulo 2^64."""
+    return _added_up([warehouse.ask(name, **(parameters | dict(each))) for each in ranges], by, ranges)
+
+
+def _added_up(answers: Sequence[Answer], by: Sequence[str], ranges: Sequence[Mapping[str, Any]]) -> Answer:
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in (row for answer in answers for row in answer.rows):
+        key = tuple(row[name] for name in by)
+        held = sums.get(key)
+        sums[key] = row if held is None else row | {n: (held[n] + v) % 2**64 for n, v in row.items() if n not in by}
+    first = answers[0]
+    several = {name: [each[name] for each in ranges] for name in ranges[0]} if len(ranges) > 1 else {}
+    return Answer(
+        statement=first.statement, sql=first.sql, parameters=first.parameters | several, query_id=first.query_id,
+        server=first.server, started=first.started, seconds=sum(answer.seconds for answer in answers),
+        rows_read=sum(answer.rows_read for answer in answers), bytes_read=sum(answer.bytes_read for answer in answers),
+        rows=[sums[key] for key in sorted(sums)],
+    )  # fmt: skip

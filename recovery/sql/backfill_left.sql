@@ -1,3 +1,0 @@
--- How many right rows of one unit the table still lacks.
-SELECT count() AS left
-FROM (${lacking})

@@ -52,7 +52,12 @@ def within(cost: Cost) -> dict[str, str | int]:
     }
 
 
+def waits(sql: str) -> bool:
+    """Whether a statement only waits for what the server does in the background."""
+    return WAITING.search(sql) is not None
+
+
 def writing(sql: str, known: Mapping[str, object]) -> dict[str, str | int]:
     """What a writing statement runs with besides, on a server that knows these settings."""
     newer = {name: value for name, value in NEWER_WRITE_SETTINGS.items() if name in known}
-    return {**WRITE_SETTINGS, **newer, **({"max_execution_time": 0} if WAITING.search(sql) else {})}
+    return {**WRITE_SETTINGS, **newer, **({"max_execution_time": 0} if waits(sql) else {})}

@@ -22,7 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from recovery import settings, statements
+from recovery import progress, settings, statements
 from recovery.driver import explained
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
@@ -72,6 +72,7 @@ class Warehouse:
         self.dsn = Dsn.parse(dsn)
         self.writable = writable
         self.shared = shared
+        self.watch = progress.Watch(self._look)
         self._asked: dict[str, Answer] = {}
         self._columns: dict[str, tuple[Column, ...]] = {}
 
@@ -79,7 +80,7 @@ class Warehouse:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("_reader", "_writer", "_historian"):
+        for name in ("_reader", "_writer", "_historian", "_onlooker"):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
@@ -131,9 +132,12 @@ class Warehouse:
         sql, bound = self._composed(name, None, parameters)
         label = f"recovery-{name}-{uuid.uuid4()}"
         try:
-            with self._reader.raw_stream(
-                sql, parameters=_bound(bound) or None, fmt=form, settings={"log_comment": label, "query_id": label}
-            ) as answer:
+            with (
+                self.watch.over(name, label, sql),
+                self._reader.raw_stream(
+                    sql, parameters=_bound(bound) or None, fmt=form, settings={"log_comment": label, "query_id": label}
+                ) as answer,
+            ):
                 while read := answer.read(piece):
                     yield read
         except ClickHouseError as error:
@@ -150,15 +154,16 @@ class Warehouse:
         sql, bound = self._composed(name, names, parameters)
         started, clock = datetime.now(UTC), time.monotonic()
         try:
-            self._writer.command(
-                sql,
-                parameters=_bound(bound) or None,
-                settings={
-                    **settings.writing(sql, self._writer.server_settings),
-                    "log_comment": label,
-                    "query_id": label,
-                },
-            )
+            with self.watch.over(name, label, sql):
+                self._writer.command(
+                    sql,
+                    parameters=_bound(bound) or None,
+                    settings={
+                        **settings.writing(sql, self._writer.server_settings),
+                        "log_comment": label,
+                        "query_id": label,
+                    },
+                )
         except ClickHouseError as error:
             raise explained(error, name, self.dsn, self.incident) from None
         return Answer(
@@ -344,10 +349,11 @@ class Warehouse:
         label = f"recovery-{name.replace(' ', '-')}-{uuid.uuid4()}"
         started, clock = datetime.now(UTC), time.monotonic()
         try:
-            result = self._reader.query(
-                sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
-            )
-            read = result.result_rows
+            with self.watch.over(name, label, sql):
+                result = self._reader.query(
+                    sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
+                )
+                read = result.result_rows
         except ClickHouseError as error:
             raise explained(error, name, self.dsn, self.incident) from None
         rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in read]
@@ -357,6 +363,20 @@ class Warehouse:
             rows_read=int(result.summary.get("read_rows", 0)), bytes_read=int(result.summary.get("read_bytes", 0)),
             rows=rows,
         )  # fmt: skip
+
+    def _look(self, label: str, sql: str) -> tuple[float, float, str] | None:
+        """What the server shows of the statement with this label: done and in all in rows, or 0 and what is left in bytes."""
+        if settings.waits(sql):
+            known = {"database": self.incident.table.database, "statement": sql}
+            ((left,),) = self._onlooker.query(statements.text("progress_of_merges"), parameters=known).result_rows
+            return (0.0, left, "bytes")
+        seen = self._onlooker.query(statements.text("progress"), parameters={"label": label}).result_rows
+        return (seen[0][0], seen[0][1], "rows") if seen else None
+
+    @cached_property
+    def _onlooker(self) -> Client:
+        """The reader's login once more, for what is looked at while the reader or the writer is busy."""
+        return self._connect(self.dsn.user, self.dsn.password, settings.READ_SETTINGS)
 
     @cached_property
     def _reader(self) -> Client:

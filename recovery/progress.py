@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 AFTER_SECONDS, EVERY_SECONDS = 5.0, 1.0
+LINE_SECONDS = 10.0  # where lines are all that can be written
 TENTH = 0.1
 STEADY = 1.25  # the newest rate over that of the whole window, or the other way round
 # After all is read there is work left.
@@ -56,6 +57,25 @@ class Teller(Protocol):
     def at(self, told: Told) -> None: ...
     def note(self, sentence: str) -> None: ...
     def end(self) -> None: ...
+
+
+class Lines:
+    """The statement that is waited for, as a line now and then, where there is no terminal."""
+
+    def __init__(self, write: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
+        self.write, self.clock = write, clock
+        self.last = -LINE_SECONDS
+
+    def at(self, told: Told) -> None:
+        if self.clock() - self.last >= LINE_SECONDS:
+            self.last = self.clock()
+            self.note(str(told))
+
+    def note(self, sentence: str) -> None:
+        self.write(f"\n  {sentence}\n")
+
+    def end(self) -> None:
+        pass
 
 
 class Series:
@@ -202,8 +222,8 @@ def left_of(units: Sequence[Mapping[str, Any]], took: Mapping[str, float], ended
     """What an action's units still take, each kind at its own rate and each unit by its rows, or its bytes where it has no rows.
     `took` are the seconds of those that were done by this attempt, by label; `ended` are done, whoever did them."""
     seconds, unknown = 0.0, 0
-    for kind in {unit["kind"] for unit in units}:
-        own = [unit for unit in units if unit["kind"] == kind]
+    for kind in {unit.get("kind", "") for unit in units}:
+        own = [unit for unit in units if unit.get("kind", "") == kind]
         by = next((name for name in ("rows", "bytes") if all(unit.get(name) for unit in own)), "")
         measured = [unit for unit in own if unit["label"] in took]
         left = [unit for unit in own if unit["label"] not in ended]

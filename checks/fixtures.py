@@ -96,7 +96,10 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
     if audit.mode.execute:
         audit.end_phases_before(phase.name)
         reporter = request.config.pluginmanager.getplugin("terminalreporter")
-        with capture.global_and_fixture_disabled(), terminal.progress(audit.ledger, terminal.console(reporter)) as say:
+        with (
+            capture.global_and_fixture_disabled(),
+            terminal.progress(audit.ledger, terminal.console(reporter), audit.warehouse.watch) as say,
+        ):
             return action.run(doing, phase, replace(place, tell=say), override=audit.mode.override)
     plan = doing.plan(place)
     if plan.units:

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from checks import terminal
 from checks.audit import Audit, Mode
 from checks.masking import Masking
 from recovery import history, kept, moment, options
@@ -356,4 +357,5 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     audit = session.config.stash.get(AUDIT, None)
     if audit is not None and not audit.worker:
+        audit.warehouse.watch.teller = terminal.teller(session.config.pluginmanager.getplugin("terminalreporter"))
         session.config.pluginmanager.register(_Controller(audit), "recovery-controller")

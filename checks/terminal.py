@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO
 from shutil import get_terminal_size
+from typing import Any
 
 import pytest
 from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Column, Table
 
 from recovery.ledger import Ledger, Line
+from recovery.progress import Lines, Teller, Told, Watch, left_of
 
 MEANINGS = {
     0: "GO", 1: "NO-GO: the data is wrong", 2: "interrupted", 3: "internal error", 4: "usage or a bad incident file",
@@ -30,6 +31,10 @@ MEANINGS = {
     12: "an action failed or its outcome is unknown", 13: "the server or a service could not be reached",
 }  # fmt: skip
 COLOURS = {"GO": "green", "NO-GO": "bold red"}
+COLUMNS = (
+    TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[count]}"),
+    TextColumn("{task.fields[rows]}"), TimeElapsedColumn(), TextColumn("{task.fields[left]}"),
+)  # fmt: skip
 FIGURES = ("asked", "required", "rows", "written")
 PLAIN_WIDTH = 140  # where there is no terminal to ask
 
@@ -48,22 +53,86 @@ def console(reporter: pytest.TerminalReporter | None) -> Console | None:
 
 
 @contextmanager
-def progress(ledger: Ledger, console: Console | None) -> Iterator[Callable[[str], None]]:
-    """Follow an action's units in the ledger with a bar, where there is a terminal; gives what says a sentence meanwhile."""
+def progress(ledger: Ledger, console: Console | None, watch: Watch | None = None) -> Iterator[Callable[[str], None]]:
+    """Follow an action's units in the ledger with a bar, and the statement that is watched with another, where there is a
+    terminal; gives what says a sentence meanwhile."""
     if console is None:
         yield print
         return
-    columns = (
-        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rows]}"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        units = Units(bar, ledger)
+    with Progress(*COLUMNS, console=console, transient=True) as bar:
+        units, before = Units(bar, ledger), watch.teller if watch else None
+
+        def say(sentence: str) -> None:
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
         ledger.listeners.append(units.see)
+        if watch:
+            watch.teller = Row(bar, say)
         try:
-            yield lambda sentence: console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            yield say
         finally:
             ledger.listeners.remove(units.see)
+            if watch:
+                watch.teller = before
+
+
+class Row:
+    """The statement that is at work, as a row beside the bar of the units."""
+
+    def __init__(self, bar: Progress, say: Callable[[str], None]) -> None:
+        self.bar, self.note = bar, say
+        self.task: TaskID | None = None
+
+    def at(self, told: Told) -> None:
+        shown = {
+            "completed": told.done,
+            "total": told.total,
+            "rows": f"{told.done:,.0f} {told.unit}",
+            "left": told.left_told,
+        }
+        if self.task is None:
+            self.task = self.bar.add_task(told.statement, count="", **shown)
+        self.bar.update(self.task, **shown)
+
+    def end(self) -> None:
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+            self.task = None
+
+
+class Alone:
+    """The statement that a check waits for: a bar that is gone when it has ended."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.bar: Progress | None = None
+
+    def at(self, told: Told) -> None:
+        if self.bar is None:
+            self.console.print()  # leave the line of the checks as it is
+            self.bar = Progress(*COLUMNS, console=self.console, transient=True)
+            self.row = Row(self.bar, self.note)
+            self.bar.start()
+        self.row.at(told)
+
+    def note(self, sentence: str) -> None:
+        self.console.print(sentence, markup=False, highlight=False)
+
+    def end(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None
+
+
+def teller(reporter: pytest.TerminalReporter | None) -> Teller | None:
+    """Where a run shows what its checks wait for, past pytest's capture; None where it has no file descriptor to write to."""
+    try:
+        file = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    if is_there(reporter):
+        return Alone(Console(file=file, force_terminal=True))
+    return Lines(file.write)
 
 
 class Units:
@@ -72,7 +141,9 @@ class Units:
     def __init__(self, bar: Progress, ledger: Ledger) -> None:
         self.bar, self.ledger = bar, ledger
         self.task: TaskID | None = None
+        self.units: list[dict[str, Any]] = []
         self.labels: list[str] = []
+        self.took: dict[str, float] = {}
         self.rows, self.seconds = 0, 0.0
 
     def see(self, line: Line) -> None:
@@ -86,7 +157,7 @@ class Units:
         before = self.labels.index(line["unit"])  # they are done in order; what was found done has no line
         done = before + (line["state"] == "done")
         shown = f"{line['action']}: {line['unit']}"[:60]
-        self.bar.update(self.task, description=shown, completed=done, rows=self._told())
+        self.bar.update(self.task, description=shown, completed=done, **self._told(done))
 
     def _begin(self, line: Line) -> None:
         """The bar of the attempt, with what an earlier run of it has done already."""
@@ -99,18 +170,24 @@ class Units:
         earlier = [each for each in own if each["kind"] == "unit"]
         for each in earlier:
             self._count(each)
-        self.labels = [unit["label"] for unit in begun["plan"]["units"]]
+        self.units = begun["plan"]["units"]
+        self.labels = [unit["label"] for unit in self.units]
         done = len({each["unit"] for each in earlier if each["state"] == "done"})
-        self.task = self.bar.add_task(begun["action"], total=len(self.labels), completed=done, rows=self._told())
+        self.task = self.bar.add_task(begun["action"], total=len(self.labels), completed=done, **self._told(done))
 
     def _count(self, line: Line) -> None:
         if line["state"] == "done":
             self.rows += line["rows"]
             self.seconds += line["seconds"]
+            if not line.get("found"):
+                self.took[line["unit"]] = line["seconds"]
 
-    def _told(self) -> str:
+    def _told(self, done: int) -> dict[str, str]:
         rate = f", {self.rows / self.seconds:,.0f} rows/s" if self.rows and self.seconds else ""
-        return f"{self.rows:,} rows{rate}" if self.rows else ""
+        left = str(left_of(self.units, self.took, self.labels[:done])) if done < len(self.units) else ""
+        return {
+            "count": f"{done}/{len(self.units)}", "rows": f"{self.rows:,} rows{rate}" if self.rows else "", "left": left
+        }  # fmt: skip
 
 
 def table(ends: Sequence[Line], *, width: int | None, colour: bool = False) -> str:

@@ -20,7 +20,8 @@ from expectations import scan as scans
 from expectations.measures import Measure
 from expectations.scan import HOUR, Scan
 from recovery.errors import RecoveryError
-from recovery.promises import Cost, Guarded
+from recovery.promises import Guarded
+from recovery.sections import Cost
 from recovery.statements import literal, quote
 from recovery.warehouse import Answer, Warehouse
 

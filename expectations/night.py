@@ -13,7 +13,7 @@ from expectations import changes, measures, parity
 from expectations import scan as scans
 from expectations.changes import Change
 from expectations.scan import Scan, Span
-from recovery.errors import RecoveryError, StatementFailed
+from recovery.errors import LimitReached, RecoveryError, StatementFailed
 from recovery.history import CRITICAL, OK, History, named
 from recovery.phases import HOURLY, NIGHTLY
 from recovery.promises import Guarded
@@ -147,6 +147,8 @@ class Night:
         span = Span.of(table, self.now, recent_only=self.recent_only)
         try:
             return scans.take(self.warehouse, key, table, nightly.cost, span)
+        except LimitReached:
+            raise
         except StatementFailed as error:
             where = f"{self.warehouse.incident.nightly_path.name}: tables.{key} cannot be judged as it is written"
             raise StatementFailed(f"{where}: {error}", error.code) from None

@@ -8,7 +8,8 @@ import pandas as pd
 
 from expectations import scan as scans
 from expectations.measures import PARITY, Measure
-from recovery.promises import Cost, Parity
+from recovery.promises import Parity
+from recovery.sections import Cost
 from recovery.warehouse import Answer, Warehouse
 
 KEY = "parity"

@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
-from recovery import statements
-from recovery.promises import Cost, Guarded, Rows
+from recovery import settings, statements
+from recovery.promises import Guarded, Rows
+from recovery.sections import Cost
 from recovery.warehouse import Answer, Warehouse
 
 HOUR = timedelta(hours=1)
@@ -70,11 +71,7 @@ def take(warehouse: Warehouse, key: str, table: Guarded, cost: Cost, span: Span)
 
 def cost_of(cost: Cost) -> str:
     """The settings that keep a statement from being in others' way."""
-    return (
-        f"max_memory_usage = {cost.memory_bytes}, max_threads = {cost.threads}, max_execution_time = {cost.seconds}, "
-        f"max_bytes_before_external_group_by = {cost.memory_bytes // 3}, "
-        f"max_bytes_before_external_sort = {cost.memory_bytes // 4}, priority = 10"
-    )
+    return ", ".join(f"{name} = {value}" for name, value in settings.within(cost).items())
 
 
 def recent_of(table: Guarded) -> str:

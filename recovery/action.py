@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from recovery import export, fingerprint, gate, positions, snapshot, staging, throttle, writer
+from recovery import export, fingerprint, gate, positions, progress, snapshot, staging, throttle, writer
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
 from recovery.ledger import Line
@@ -164,9 +164,10 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
     unit, ledger = plan.units[number], place.ledger
     where = f"{action.name} {number + 1}/{len(plan.units)}"
     facts = {"run": place.run, "action": action.name, "unit": unit.label, "attempt": begun["attempt"]}
-    label, clock = f"{_label(place, action, begun)}{number + 1}-{uuid.uuid4().hex[:8]}", time.monotonic()
+    label = f"{_label(place, action, begun)}{number + 1}-{uuid.uuid4().hex[:8]}"
     try:
         throttle.wait(place)
+        clock = time.monotonic()
         held.require()
         _require_disk(place, plan)
         left = action.left(place, plan, unit)
@@ -237,9 +238,11 @@ def _units(place: Workplace, begun: Line, state: str) -> list[Line]:
 def _tell_progress(place: Workplace, plan: Plan, begun: Line, number: int) -> None:
     done = _units(place, begun, "done")
     rows, spent = sum(line["rows"] for line in done), sum(line["seconds"] for line in done)
-    left = (len(plan.units) - number - 1) * spent / len(done)
+    took = {line["unit"]: line["seconds"] for line in done if not line.get("found")}
+    ended = [unit.label for unit in plan.units[: number + 1]]
+    left = progress.left_of(plan.record()["units"], took, ended)
     rate = f", {rows / spent:,.0f} rows/s" if spent and rows else ""
-    place.tell(f"  {rows:,} rows{rate}, about {left:,.0f} s left, {free_disk(place) / 2**30:,.1f} GiB free")
+    place.tell(f"  {rows:,} rows{rate}, {left}, {free_disk(place) / 2**30:,.1f} GiB free")
 
 
 def _require_quiet(place: Workplace, action: Action, begun: Line) -> None:

@@ -75,3 +75,9 @@ class StatementFailed(RecoveryError):
     def __init__(self, sentence: str, code: int) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+class LimitReached(StatementFailed):
+    """ClickHouse stopped a statement at what the incident file lets it cost. It answered nothing, so what asked is open."""
+
+    exit_code = 10

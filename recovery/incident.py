@@ -22,6 +22,7 @@ from recovery.sections import (
     Announce,
     Backfill,
     Board,
+    Cost,
     Deduplicate,
     Gates,
     Head,
@@ -59,6 +60,7 @@ class _File(Section):
     deduplicate: Deduplicate
     gates: Gates
     limits: Limits
+    cost: Cost = Cost()
     snapshots: Snapshots
     plan: Plan
     services: Services

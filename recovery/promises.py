@@ -10,7 +10,18 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from recovery.sections import Distinct, Duration, Expression, Name, Percent, Section, Text
+from recovery.sections import (
+    Cost,
+    Distinct,
+    Duration,
+    Expression,
+    MemoryBytes,
+    Name,
+    Percent,
+    Section,
+    Text,
+    Threads,
+)
 
 
 def _rising(values: list[float]) -> list[float]:
@@ -51,12 +62,12 @@ class History(Section):
     days: Days
 
 
-class Cost(Section):
-    """What a statement may take of the server: bytes of memory, threads, seconds."""
+class NightCost(Cost):
+    """The night has time, and takes less at once."""
 
-    memory_bytes: Annotated[int, Field(ge=10**7, le=10**12)] = 900_000_000
-    threads: Annotated[int, Field(ge=1, le=256)] = 2
-    seconds: Duration = 1800
+    memory_bytes: MemoryBytes = 900_000_000
+    threads: Threads = 2
+    seconds: Duration = 1_800
 
 
 class Reference(Section):
@@ -170,7 +181,7 @@ class Nightly(Section):
     """A nightly file as it was read."""
 
     history: History
-    cost: Cost = Cost()
+    cost: NightCost = NightCost()
     tables: Annotated[dict[Key, Guarded], Field(min_length=1)]
     parity: Parity | None = None
 

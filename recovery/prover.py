@@ -13,7 +13,8 @@ from recovery.census import Census
 from recovery.deduplicate import bytes_of
 from recovery.errors import IncidentError
 from recovery.incident import Incident
-from recovery.warehouse import NEWER_WRITE_SETTINGS, WRITE_SETTINGS, Answer, Warehouse
+from recovery.settings import NEWER_WRITE_SETTINGS, WRITE_SETTINGS
+from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
 
 DEFECTS = Path(__file__).parent / "defects.toml"

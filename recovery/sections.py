@@ -71,6 +71,8 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[int, Field(ge=1, le=10**12)]
 Duration = Annotated[int, Field(ge=1, le=10**6)]
+MemoryBytes = Annotated[int, Field(ge=10**7, le=10**12)]
+Threads = Annotated[int, Field(ge=0, le=256)]
 Distinct = AfterValidator(_distinct)
 PartitionId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=200)]
 
@@ -167,6 +169,16 @@ class Limits(Section):
     pause_seconds: Duration
     poll_seconds: Annotated[float, Field(gt=0)]
     panic_file: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+
+
+class Cost(Section):
+    """What a statement may take of the server: bytes of memory, threads (0: as many as the server gives), seconds. Its
+    `priority` is ClickHouse's: it waits while one with a smaller number runs; those of 0 wait for none and hold up none."""
+
+    memory_bytes: MemoryBytes = 1_500_000_000
+    threads: Threads = 0
+    seconds: Duration = 3_600
+    priority: Annotated[int, Field(ge=0, le=1_000)] = 10
 
 
 class Snapshots(Section):

@@ -22,7 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from recovery import statements
+from recovery import progress, settings, statements
 from recovery.driver import explained
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
@@ -32,35 +32,6 @@ from recovery.statements import Column, Schema, Write
 
 OLDEST_SERVER = (25, 3)
 TIMEOUT_SECONDS = 24 * 3600
-SPILL_BYTES = 2_000_000_000
-
-# What every statement runs with: UTC whatever the server's zone, memory bounded by spilling to disk, aliases that do not
-# hide columns, FINAL as merges would leave the parts.
-SETTINGS: Mapping[str, str | int] = {
-    "session_timezone": "UTC",
-    "max_bytes_before_external_group_by": SPILL_BYTES,
-    "max_bytes_before_external_sort": SPILL_BYTES,
-    "prefer_column_name_to_alias": 1,
-    "do_not_merge_across_partitions_select_final": 1,
-    "join_use_nulls": 0,
-    "transform_null_in": 0,
-}
-# What every writing statement runs with besides: nothing goes on in the background, nothing is dropped in silence.
-WRITE_SETTINGS: Mapping[str, str | int] = {
-    "mutations_sync": 2,
-    "lightweight_deletes_sync": 2,
-    "alter_sync": 2,
-    "insert_deduplicate": 0,
-    "async_insert": 0,
-    "optimize_throw_if_noop": 1,
-    "allow_nondeterministic_mutations": 1,
-}
-# And with these where the server knows them: there they decide alone, and insert_deduplicate = 0 does nothing (measured on 26.9).
-NEWER_WRITE_SETTINGS: Mapping[str, str | int] = {
-    "deduplicate_insert": "disable",
-    "deduplicate_insert_select": "disable",
-}
-READ_ONLY = 2
 NO_SUCH_DATABASE = 81
 # What has no place in a condition, as EXPLAIN AST shows it: it asks for more than the row (IN of a table as well), makes
 # several of one, gives names, waits, throws, or answers differently the next time.
@@ -101,6 +72,7 @@ class Warehouse:
         self.dsn = Dsn.parse(dsn)
         self.writable = writable
         self.shared = shared
+        self.watch = progress.Watch(self._look)
         self._asked: dict[str, Answer] = {}
         self._columns: dict[str, tuple[Column, ...]] = {}
 
@@ -108,7 +80,7 @@ class Warehouse:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("_reader", "_writer", "_historian"):
+        for name in ("_reader", "_writer", "_historian", "_onlooker"):
             client = self.__dict__.pop(name, None)
             if client is not None:
                 client.close()
@@ -160,13 +132,16 @@ class Warehouse:
         sql, bound = self._composed(name, None, parameters)
         label = f"recovery-{name}-{uuid.uuid4()}"
         try:
-            with self._reader.raw_stream(
-                sql, parameters=_bound(bound) or None, fmt=form, settings={"log_comment": label, "query_id": label}
-            ) as answer:
+            with (
+                self.watch.over(name, label, sql),
+                self._reader.raw_stream(
+                    sql, parameters=_bound(bound) or None, fmt=form, settings={"log_comment": label, "query_id": label}
+                ) as answer,
+            ):
                 while read := answer.read(piece):
                     yield read
         except ClickHouseError as error:
-            raise explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn, self.incident) from None
         except HTTPError as error:  # the driver lets an answer that breaks off through as it is
             raise ServerUnreachable(
                 f"{self.dsn.shown} broke off the answer to {name}: {type(error).__name__}."
@@ -179,15 +154,18 @@ class Warehouse:
         sql, bound = self._composed(name, names, parameters)
         started, clock = datetime.now(UTC), time.monotonic()
         try:
-            known = self._writer.server_settings
-            newer = {key: value for key, value in NEWER_WRITE_SETTINGS.items() if key in known}
-            self._writer.command(
-                sql,
-                parameters=_bound(bound) or None,
-                settings={**WRITE_SETTINGS, **newer, "log_comment": label, "query_id": label},
-            )
+            with self.watch.over(name, label, sql):
+                self._writer.command(
+                    sql,
+                    parameters=_bound(bound) or None,
+                    settings={
+                        **settings.writing(sql, self._writer.server_settings),
+                        "log_comment": label,
+                        "query_id": label,
+                    },
+                )
         except ClickHouseError as error:
-            raise explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn, self.incident) from None
         return Answer(
             statement=name, sql=sql, parameters=_bound(bound), query_id=label, server=self.dsn.shown,
             started=started.isoformat(), seconds=time.monotonic() - clock, rows_read=0, bytes_read=0, rows=[],
@@ -203,7 +181,7 @@ class Warehouse:
                 settings={"log_comment": label, "async_insert": 0},
             )  # fmt: skip
         except ClickHouseError as error:
-            raise explained(error, f"insert into {table}", self.dsn) from None
+            raise explained(error, f"insert into {table}", self.dsn, self.incident) from None
 
     def remember(self, table: str, rows: Sequence[Sequence[Any]], columns: Mapping[str, str], *, label: str) -> None:
         """Insert results of the nightly checks, over the login of the history, which may do nothing else."""
@@ -213,7 +191,7 @@ class Warehouse:
                 settings={"log_comment": label, "async_insert": 0, "insert_deduplicate": 0},
             )  # fmt: skip
         except ClickHouseError as error:
-            raise explained(error, f"insert into {table}", self.dsn) from None
+            raise explained(error, f"insert into {table}", self.dsn, self.incident) from None
 
     def composed(self, write: Write) -> tuple[str, dict[str, Any]]:
         """A writing statement as `write` would execute it, and its parameters as ClickHouse would get them."""
@@ -371,12 +349,13 @@ class Warehouse:
         label = f"recovery-{name.replace(' ', '-')}-{uuid.uuid4()}"
         started, clock = datetime.now(UTC), time.monotonic()
         try:
-            result = self._reader.query(
-                sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
-            )
-            read = result.result_rows
+            with self.watch.over(name, label, sql):
+                result = self._reader.query(
+                    sql, parameters=_bound(parameters) or None, settings={"log_comment": label, "query_id": label}
+                )
+                read = result.result_rows
         except ClickHouseError as error:
-            raise explained(error, name, self.dsn) from None
+            raise explained(error, name, self.dsn, self.incident) from None
         rows = [{k: _plain(v) for k, v in zip(result.column_names, row, strict=True)} for row in read]
         return Answer(
             statement=name, sql=sql, parameters=_bound(parameters), query_id=label, server=self.dsn.shown,
@@ -385,15 +364,29 @@ class Warehouse:
             rows=rows,
         )  # fmt: skip
 
+    def _look(self, label: str, sql: str) -> tuple[float, float, str] | None:
+        """What the server shows of the statement with this label: done and in all in rows, or 0 and what is left in bytes."""
+        if settings.waits(sql):
+            known = {"database": self.incident.table.database, "statement": sql}
+            ((left,),) = self._onlooker.query(statements.text("progress_of_merges"), parameters=known).result_rows
+            return (0.0, left, "bytes")
+        seen = self._onlooker.query(statements.text("progress"), parameters={"label": label}).result_rows
+        return (seen[0][0], seen[0][1], "rows") if seen else None
+
+    @cached_property
+    def _onlooker(self) -> Client:
+        """The reader's login once more, for what is looked at while the reader or the writer is busy."""
+        return self._connect(self.dsn.user, self.dsn.password, settings.READ_SETTINGS)
+
     @cached_property
     def _reader(self) -> Client:
-        return self._connect(self.dsn.user, self.dsn.password, {**SETTINGS, "readonly": READ_ONLY})
+        return self._connect(self.dsn.user, self.dsn.password, settings.READ_SETTINGS)
 
     @cached_property
     def _writer(self) -> Client:
         user = os.environ.get("CLICKHOUSE_WRITER_USER", self.dsn.user)
         password = os.environ.get("CLICKHOUSE_WRITER_PASSWORD", self.dsn.password)
-        return self._connect(user, password, {**SETTINGS})
+        return self._connect(user, password, settings.SETTINGS)
 
     @cached_property
     def _historian(self) -> Client:
@@ -406,11 +399,12 @@ class Warehouse:
                 f"The history cannot be written: {error} Its login is CLICKHOUSE_HISTORY_USER with CLICKHOUSE_HISTORY_PASSWORD."
             ) from None
 
-    def _connect(self, user: str, password: str, settings: Mapping[str, str | int]) -> Client:
+    def _connect(self, user: str, password: str, of_login: Mapping[str, str | int]) -> Client:
+        kept = {**of_login, **settings.within(self.incident.cost)}
         try:
             return clickhouse_connect.get_client(
                 host=self.dsn.host, port=self.dsn.port, username=user, password=password, secure=self.dsn.secure,
-                database=self.incident.table.database, settings=dict(settings), autogenerate_session_id=False,
+                database=self.incident.table.database, settings=kept, autogenerate_session_id=False,
                 send_receive_timeout=TIMEOUT_SECONDS, client_name="recovery",
             )  # fmt: skip
         except ClickHouseError as error:
@@ -418,7 +412,7 @@ class Warehouse:
                 table = self.incident.table
                 where = f"{self.incident.path}: table.database = {table.database!r}"
                 raise IncidentError([f"{where}: {self.dsn.shown} has no such database."]) from None
-            raise explained(error, "connect", self.dsn) from None
+            raise explained(error, "connect", self.dsn, self.incident) from None
 
 
 def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recovery import incident, moment, warehouse
+from recovery import incident, moment, progress, warehouse
 from recovery import options as given
 from recovery.errors import RecoveryError, UsageError
 from recovery.ledger import Ledger
@@ -62,6 +62,7 @@ def opened(options: argparse.Namespace, *, whole: bool = True) -> Iterator[tuple
     dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
     try:
         with warehouse.Warehouse(about, dsn, writable=options.execute) as store:
+            store.watch.teller = progress.Lines(sys.stderr.write)
             yield Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now or datetime.now(UTC)), dsn
     finally:
         if server is not None:

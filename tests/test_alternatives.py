@@ -76,7 +76,7 @@ def backfilled(world: World) -> str:
     world.run(alternatives.insert(world.client, INCIDENT, target="right_rows"))
     table = world.copy("backfilled")
     columns = ", ".join(row[0] for row in world.rows("DESCRIBE right_rows"))
-    world.client.command(f"INSERT INTO {table} SELECT * FROM right_rows WHERE cityHash64(fill_id) % 40 != 0")
+    world.client.command(f"INSERT INTO {table} SELECT * FROM right_rows WHERE cityHash64(fill_id) % 3 != 0")
     clean = f"{FILLS} WHERE source = 'clob' AND condition_id != '' AND toDate(event_time) = '2026-01-20'"
     broken = "source = 'clob' AND condition_id = '' AND toDate(event_time) = '2026-01-21'"
     some = "FROM (SELECT fill_id FROM {} ORDER BY fill_id LIMIT {}, {})"
@@ -89,7 +89,7 @@ def backfilled(world: World) -> str:
         + some.format(f"{FILLS} WHERE {broken}", 0, 7)
         + ")",
     }.items():
-        world.client.command(f"INSERT INTO {table} ({columns}) SELECT * REPLACE ({what}) FROM {of}")
+        world.client.command(f"INSERT INTO {table} ({columns}) SELECT * REPLACE ({what}) FROM (SELECT * FROM {of})")
     return table
 
 
@@ -199,7 +199,10 @@ def test_the_legacy_shape_makes_the_positions_that_the_rehearsals_own_statement_
     exact = EXACT.split(", ")
     other = " OR ".join(f"a.{name} != b.{name}" for name in exact)
     key = "wallet, condition_id, outcome_index, tx_hash"
-    compared = f"SELECT count(), countIf({far}), countIf({other}), countIf(a.is_short) FROM {target} AS a INNER JOIN {theirs} AS b USING ({key})"
+    compared = (
+        f"SELECT count(), countIf({far}), countIf({other}), countIf(a.is_short) "
+        f"FROM {target} AS a INNER JOIN {theirs} AS b USING ({key})"
+    )
     ours, expected = world.count(target), world.count(theirs)
     ((both, differing, others, shorts),) = world.rows(compared)
     assert (ours, both, differing, others) == (expected, expected, 0, 0)

@@ -16,10 +16,10 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bench.alternatives import FINDINGS, bound, finding, text
+from bench.alternatives import FINDINGS, bound, finding
 from bench.nightly import _raised
 from recovery.incident import Incident
-from recovery.statements import literal, quote
+from recovery.statements import literal
 
 
 def stock(
@@ -88,7 +88,9 @@ def expected(incident: Incident, table: str | None) -> Iterator[tuple[str, Any]]
 
     guarded = next(each for each in incident.nightly.tables.values() if each.name == incident.table.name)
     window, owned = incident.window, guarded.rows["has_a_condition"].of
-    assert guarded.identity and guarded.by and owned
+    assert guarded.identity is not None
+    assert guarded.by is not None
+    assert owned
     yield "rows", gxe.ExpectTableRowCountToBeBetween(min_value=1)
     yield "values", gxe.ExpectColumnValuesToBeInSet(column=guarded.by, value_set=list(guarded.values or ()))
     for column in incident.table.identity:

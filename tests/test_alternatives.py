@@ -242,7 +242,7 @@ def test_the_legacy_shape_keeps_to_a_span_of_resolution(world: World, production
 
 
 def test_the_stock_expectations_see_what_the_findings_are(world: World, backfilled: str) -> None:
-    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table=backfilled)
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table=backfilled)
     found = world.run(alternatives.one_by_one(world.client, INCIDENT, table=backfilled))
     outcomes = took["outcomes"]
     assert {name: outcomes[name] for name in alternatives.FINDINGS} == dict.fromkeys(alternatives.FINDINGS, "BROKEN")
@@ -257,5 +257,11 @@ def test_the_stock_expectations_see_what_the_findings_are(world: World, backfill
 
 def test_the_stock_expectations_hold_of_the_right_rows(world: World) -> None:
     world.run(alternatives.insert(world.client, INCIDENT, target="only_right"))
-    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table="only_right")
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table="only_right")
     assert set(took["outcomes"].values()) == {"holds"}
+
+
+def test_superseded_rows_break_no_stock_promise_of_phase_3(world: World, backfilled: str) -> None:
+    without = tuple(name for name in alternatives.FINDINGS if name not in ("superseded", "orphans"))
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table=backfilled, without=without)
+    assert set(took["outcomes"]) & set(alternatives.FINDINGS) == {"orphans"}

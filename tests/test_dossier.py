@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import pytest
 
-from bench.dossier import grown
+from bench.overhead import grown
 from recovery.errors import UsageError
 from recovery.ledger import Ledger, fault_of, lines_of
 from reports import bundle, dossier, dossier_page, redaction

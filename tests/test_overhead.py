@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.conftest import PROJECT, Case
 
-HEAVY = {"great_expectations", "pandas", "chdb", "matplotlib", "httpx", "hypothesis"}
+HEAVY = {"great_expectations", "pandas", "chdb", "matplotlib", "hypothesis"}
 
 
 def imported(said: str) -> set[str]:

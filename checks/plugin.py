@@ -86,6 +86,10 @@ def pytest_configure(config: pytest.Config) -> None:
     except RecoveryError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[AUDIT] = audit
+    if (plugin := config.pluginmanager.get_plugin("hypothesispytest")) is not None:
+        config.pluginmanager.unregister(
+            plugin
+        )  # where it is installed, it imports all of Hypothesis at the end of a run
     masking = Masking(audit)
     audit.kept = Kept(kept.folder_of(audit.ledger, audit.run), audit.incident.evidence.rows, masking.masked)
     config.pluginmanager.register(masking, "recovery-masking")

@@ -7,8 +7,6 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from recovery import census, kept
 from recovery.errors import ActionFailed, RecoveryError
 from recovery.ledger import Line
@@ -38,6 +36,8 @@ def before_removal(place: Workplace, begun: Line) -> None:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
+        import pyarrow.parquet as pq  # only where rows are exported
+
         rows = pq.read_metadata(part).num_rows
         os.replace(part, path)
     except (RecoveryError, OSError, ValueError) as error:

@@ -11,12 +11,11 @@ import json
 import os
 import re
 import tempfile
+from array import array
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from recovery.ledger import Ledger, Line
 from recovery.warehouse import Answer
@@ -86,6 +85,9 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
     """Rows as Parquet; a column whose values are of several kinds as JSON text."""
+    import pyarrow as pa  # only where answers are kept
+    import pyarrow.parquet as pq
+
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: _column([row.get(name) for row in rows]) for name in names}
     out = io.BytesIO()
@@ -94,7 +96,20 @@ def _parquet(rows: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _column(values: list[Any]) -> Any:
+    """The values as pyarrow has them. It is given numbers and texts as they lie in memory: of a list it would import pandas."""
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values}
     try:
+        if kinds == {int} or kinds == {float}:
+            code, kind = ("q", pa.int64()) if kinds == {int} else ("d", pa.float64())
+            return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array(code, values))])
+        if kinds == {str}:
+            texts = [value.encode() for value in values]
+            ends = array("i", accumulate(map(len, texts), initial=0))
+            return pa.Array.from_buffers(
+                pa.string(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
+            )
         return pa.array(values)
     except (pa.ArrowException, OverflowError, ValueError, TypeError):
         texts = [None if value is None else json.dumps(value, ensure_ascii=False, default=str) for value in values]

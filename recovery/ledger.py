@@ -56,6 +56,8 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.listeners: list[Callable[[Line], None]] = []  # told each line once it is written
+        self._read: tuple[bytes, list[Line]] = b"", []
+        self._sound = b"", 0, START
         self._lock = FileLock(f"{path}.lock")
 
     def append(self, kind: str, **facts: Any) -> Line:
@@ -75,12 +77,39 @@ class Ledger:
         return line
 
     def lines(self) -> list[Line]:
-        """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that."""
-        return lines_of(self._content())
+        """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that. They are not to be changed:
+        who asks again gets the same ones."""
+        return self._lines(self._content())
 
     def fault(self) -> str | None:
         """What breaks the chain, in a sentence, or None. A torn last line breaks nothing."""
-        return fault_of(self._content(), str(self.path))
+        return self._fault(self._content(), str(self.path))
+
+    def read(self, name: str) -> tuple[bytes, list[Line], str | None]:
+        """The content, its whole lines, and what breaks its chain in a sentence about `name`, all of one moment."""
+        content = self._content()
+        return content, self._lines(content), self._fault(content, name)
+
+    def _lines(self, content: bytes) -> list[Line]:
+        """What was parsed before, as long as the content begins with the same bytes, and what has come since."""
+        read, lines = self._read
+        if not content.startswith(read):
+            read, lines = b"", []
+        whole = content.rfind(b"\n") + 1
+        if whole > len(read):
+            lines = lines + lines_of(content[len(read) : whole])
+            self._read = content[:whole], lines
+        return lines.copy()
+
+    def _fault(self, content: bytes, name: str) -> str | None:
+        """As `fault_of`; what was found sound before is not looked at again as long as the content begins with the same bytes."""
+        sound, seq, sha = self._sound
+        if not content.startswith(sound):
+            sound, seq, sha = b"", 0, START
+        fault, seq, sha = _followed(content[len(sound) :], name, seq, sha)
+        if fault is None:
+            self._sound = content[: content.rfind(b"\n") + 1], seq, sha
+        return fault
 
     def _content(self) -> bytes:
         try:
@@ -161,22 +190,26 @@ def lines_of(content: bytes) -> list[Line]:
 def fault_of(content: bytes, name: str) -> str | None:
     """What breaks the chain of a ledger's content, in a sentence about `name`, or None. A torn last line breaks nothing; a line
     that says the same in other bytes does."""
-    previous, seq = START, 0
-    for number, (line, raw) in enumerate(_parsed(content), 1):
+    return _followed(content, name, 0, START)[0]
+
+
+def _followed(content: bytes, name: str, seq: int, previous: str) -> tuple[str | None, int, str]:
+    """What breaks the chain of what follows `seq` lines, the last of which has the SHA-256 `previous`; and the same two of the
+    last line that holds."""
+    for line, raw in _parsed(content):
+        where = f"line {seq + 1} of {name}"
         if line is None:
-            if not raw:
-                return None
-            return f"line {number} of {name} is not readable"
+            return f"{where} is not readable" if raw else None, seq, previous
         claimed = line.get("sha")
         body = {key: value for key, value in line.items() if key != "sha"}
         if claimed != _sha(body) or raw != _bytes(text_of(line)) + b"\n":
-            return f"line {number} of {name} was changed after it was written"
+            return f"{where} was changed after it was written", seq, previous
         if line.get("prev") != previous or line.get("seq") != seq:
-            return f"line {number} of {name} does not follow the line before it"
+            return f"{where} does not follow the line before it", seq, previous
         if line.get("v") != VERSION:
-            return f"line {number} of {name} has format version {line.get('v')}, this tool knows {VERSION}"
+            return f"{where} has format version {line.get('v')}, this tool knows {VERSION}", seq, previous
         previous, seq = str(claimed), seq + 1
-    return None
+    return None, seq, previous
 
 
 def chained(line: Line, prev: str) -> Line:

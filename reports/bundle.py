@@ -32,15 +32,15 @@ def dossier_beside(ledger: Ledger) -> Path:
 
 def write_dossier(ledger: Ledger, out: Path | None = None) -> Path:
     """Write the dossier, beside the ledger unless `out` says where. Raises UsageError where it cannot be."""
-    return write(out or dossier_beside(ledger), dossier_page.render(content(ledger)).encode())
+    return write(out or dossier_beside(ledger), dossier_page.render(*read(ledger)).encode())
 
 
-def content(ledger: Ledger) -> bytes:
-    """The ledger's bytes. Raises UsageError where it cannot be read."""
-    try:
-        return ledger.path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"The ledger {ledger.path} cannot be read: {error.strerror}.") from None
+def read(ledger: Ledger) -> tuple[bytes, Dossier]:
+    """The ledger's bytes and what they tell. Raises UsageError where there is none, or it tells of no recovery."""
+    if not ledger.path.exists():
+        raise UsageError(f"The ledger {ledger.path} cannot be read: No such file or directory.")
+    text, lines, fault = ledger.read(dossier_page.NAME)
+    return text, dossier_page.of(lines, fault)
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -69,16 +69,10 @@ def _heading(phase: str) -> str:
     return re.sub(r"(\D)(\d)$", r"\1 \2", phase).capitalize()
 
 
-def write_zip(ledger: Ledger, out: Path) -> int:
-    """All of it in one file: dossier, execution log, ledger, the page of each run, the evidence. Returns the number of files. The
-    same ledger and evidence give the same bytes."""
-    text = content(ledger)
-    made = {
-        "dossier.html": dossier_page.render(text).encode(),
-        "ledger.jsonl": text,
-    }
-    told = dossier_page.read(text)
-    made["execution_log.md"] = execution_log(told).encode()
+def write_zip(ledger: Ledger, text: bytes, told: Dossier, html: bytes, out: Path) -> int:
+    """All of it in one file: the dossier `html`, execution log, ledger, the page of each run, the evidence. Returns the number of
+    files. The same ledger and evidence give the same bytes."""
+    made = {"dossier.html": html, "ledger.jsonl": text, "execution_log.md": execution_log(told).encode()}
     for run in told.runs:
         shown = replace(run, ledger="ledger.jsonl", fault=told.fault)
         made[f"runs/{run.began:%Y%m%dT%H%M%S}-{run.id[:8]}.html"] = page.render(shown, "../dossier.html").encode()

@@ -386,16 +386,16 @@ def _environments(begun: Sequence[Line]) -> tuple[tuple[str, tuple[str, ...]], .
 
 
 def _copies(lines: Sequence[Line]) -> tuple[Copy, ...]:
-    copies = []
+    fates: dict[str, list[str]] = {}
     for line in lines:
-        if line["kind"] == "snapshot":
-            fate = [
-                f"{'brought back' if each['kind'] == 'restored' else 'given up'} by {each['who']}, {each['time'][:19]} UTC"
-                for each in lines
-                if each["kind"] in ("restored", "dropped") and each.get("snapshot") == line["name"]
-            ]
-            copies.append(Copy(line["name"], moment(line), tuple(line["partitions"]), line["rows"], tuple(fate)))
-    return tuple(copies)
+        if line["kind"] in ("restored", "dropped"):
+            how = "brought back" if line["kind"] == "restored" else "given up"
+            fates.setdefault(line.get("snapshot", ""), []).append(f"{how} by {line['who']}, {line['time'][:19]} UTC")
+    return tuple(
+        Copy(line["name"], moment(line), tuple(line["partitions"]), line["rows"], tuple(fates.get(line["name"], ())))
+        for line in lines
+        if line["kind"] == "snapshot"
+    )
 
 
 def _gates(lines: Sequence[Line]) -> tuple[Gate, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version
@@ -18,12 +18,14 @@ from markupsafe import Markup
 from recovery import ledger, standing
 from recovery.errors import UsageError
 from recovery.evidence import GO, NO_GO
+from recovery.ledger import Line
 from recovery.standing import STOPPED, UNFINISHED
 from reports import dossier, page, plots
 from reports.dossier import BACKFILLS, NOT_RECOVERED, TAMPERED, Dossier
 from reports.story import CheckOutcome, Query
 
-MADE_BY = ("clickhouse-recovery", "jinja2", "matplotlib")  # other versions may make other bytes
+NAME = "the ledger"  # on the page, wherever it lies
+MADE_BY = ("clickhouse-recovery", "jinja2")  # other versions may make other bytes
 ORDER = (
     "rows", "identities", "identities in the source", "good rows", "broken rows", "without a right row", "superseded rows",
     "duplicates", "orphans", "rows in quarantine", "lots", "shorts", "cost", "profit",
@@ -57,9 +59,10 @@ class Compared:
         return round(self.after - self.before, 2)
 
 
-def render(text: bytes) -> str:
-    """The page of a ledger's bytes. Raises UsageError where they tell of no recovery."""
-    told = read(text)
+def render(text: bytes, told: Dossier | None = None) -> str:
+    """The page of a ledger's bytes; `told` is what `read` says of them, where that is known. Raises UsageError where they tell of
+    no recovery."""
+    told = told or read(text)
     html = page.TEMPLATES.get_template("dossier.html").render(
         d=told,
         made_by=", ".join(f"{name} {version(name)}" for name in MADE_BY),
@@ -75,15 +78,20 @@ def render(text: bytes) -> str:
         contents=contents(told),
         bad=(NO_GO, STOPPED, UNFINISHED, standing.TAKEN_BACK, standing.OUT_OF_DATE),
         queries=_queries(told),
-        embedded=Markup(base64.b64encode(gzip.compress(text, 9, mtime=0)).decode()),
+        embedded=Markup(base64.b64encode(gzip.compress(text, 6, mtime=0)).decode()),
     )
     return page.safe(html)
 
 
 def read(text: bytes) -> Dossier:
     """The dossier of a ledger's bytes. Raises UsageError where they tell of no recovery."""
+    return of(ledger.lines_of(text), ledger.fault_of(text, NAME))
+
+
+def of(lines: Sequence[Line], fault: str | None) -> Dossier:
+    """The dossier of a ledger's lines and what breaks their chain. Raises UsageError where they tell of no recovery."""
     try:
-        return dossier.of(ledger.lines_of(text), ledger.fault_of(text, "the ledger") or "")
+        return dossier.of(lines, fault or "")
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise UsageError(f"The ledger does not tell a recovery of this suite: {error!r}. Give its ledger.") from None
 

@@ -32,7 +32,7 @@ BOUNDS = {"==": "", "<=": "at most", ">=": "at least", ">": "more than"}
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 TREND = "trend"  # what was found of it is drawn, not listed
 COMMAND = re.compile(r"(pytest -m [\w-]+(?: --[\w-]+)*|scripts/\w+\.py(?: --[\w-]+(?: [\w.]+)?)*)")
-PASSWORD = re.compile(r"(\w+://[^\s/:@]*):[^\s/@]+@")
+PASSWORD = re.compile(r"://(?<=\w://)([^\s/:@]*):[^\s/@]+@")  # begun with the rare part: a page may have megabytes
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ def fragment(run: Run, dossier: str = "") -> str:
 
 def safe(html: str) -> str:
     """Without a password in an address, and as UTF-8 can hold it."""
-    return PASSWORD.sub(r"\1:***@", html).encode("utf-8", "backslashreplace").decode()
+    return PASSWORD.sub(r"://\1:***@", html).encode("utf-8", "backslashreplace").decode()
 
 
 def render(run: Run, dossier: str = "") -> str:

@@ -200,12 +200,12 @@ class Run:
 
 def read(ledger: Ledger, run: str = "") -> Run:
     """The run whose id begins with `run`, or the ledger's last one. Raises UsageError where there is none."""
-    lines = ledger.lines()
+    _, lines, fault = ledger.read(str(ledger.path))
     begun = next((line for line in reversed(lines) if line["kind"] == "run" and line["run"].startswith(run)), None)
     if begun is None:
         raise UsageError(f"The ledger {ledger.path} has no run {run}".rstrip() + ".")
     own = [line for line in lines if line.get("run") == begun["run"]]
-    return of(begun, own, lines, ledger=str(ledger.path), fault=ledger.fault() or "")
+    return of(begun, own, lines, ledger=str(ledger.path), fault=fault or "")
 
 
 def of(begun: Line, own: Sequence[Line], lines: Sequence[Line], *, ledger: str, fault: str) -> Run:

@@ -32,18 +32,20 @@ def _run(options: argparse.Namespace) -> int:
         taken = {ledger.path.resolve(), (ledger.path.parent / kept.FOLDER).resolve()}
         if path and {path.resolve(), *path.resolve().parents} & taken:
             raise UsageError(f"--{name}: {path} is the ledger, or lies in its evidence; give another place.")
-    text = bundle.content(ledger)
+    text, told = bundle.read(ledger)
     if options.redact_host:
         if options.zip:
             raise UsageError("--zip: the evidence names hosts and paths, so it goes without --redact-host only.")
         if options.out is None:
             raise UsageError("--redact-host: give --out as well, so that the dossier beside the ledger stays whole.")
         text = redaction.redact(text)
-    print(bundle.write(options.out or bundle.dossier_beside(ledger), dossier_page.render(text).encode()))
+        told = dossier_page.read(text)
+    html = dossier_page.render(text, told).encode()
+    print(bundle.write(options.out or bundle.dossier_beside(ledger), html))
     if options.log:
-        print(bundle.write(options.log, bundle.execution_log(dossier_page.read(text)).encode()))
+        print(bundle.write(options.log, bundle.execution_log(told).encode()))
     if options.zip:
-        files = bundle.write_zip(ledger, options.zip)
+        files = bundle.write_zip(ledger, text, told, html, options.zip)
         print(f"{options.zip}: {files:,} files")
     return 0
 

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tomli_w
@@ -50,6 +51,24 @@ def test_values_of_several_kinds_large_numbers_and_odd_names_are_kept_too(tmp_pa
     assert parquet.name == "a_.._b_c.parquet"
     assert pq.read_table(parquet).column("a").to_pylist() == ["1", '"x"']
     assert Kept(tmp_path, 10).keep(answer([], "none"))
+
+
+VALUES = [
+    [], [1, -(2**63)], [1, 2**63], [0.5, float("inf")], [1, 0.5], [True, False], [True, 1], ["", "größer …", "x" * 300],
+    ["x", None], [None], ["a", 1], [[1], []], [[1, "a"]],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("values", VALUES, ids=str)
+def test_a_column_is_the_one_that_pyarrow_makes_of_the_values(tmp_path: Path, values: list[Any]) -> None:
+    Kept(tmp_path, 10).keep(answer([{"x": value} for value in values]))
+    kept_as = pq.read_table(tmp_path / "recovery-x-1.parquet")
+    try:
+        wanted = pa.array(values)
+    except (pa.ArrowException, OverflowError):
+        wanted = pa.array([json.dumps(value) for value in values])
+    assert kept_as.num_rows == len(values)
+    assert kept_as.columns == ([pa.chunked_array([wanted])] if values else [])
 
 
 def test_the_manifest_lists_every_file_and_the_ledger_vouches_for_it(tmp_path: Path) -> None:

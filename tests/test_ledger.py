@@ -67,6 +67,28 @@ def test_a_ledger_is_read_by_another_object_and_continued(five: Ledger) -> None:
     assert five.fault() is None
 
 
+def test_what_another_hand_changes_shows_in_a_ledger_that_was_read_before(five: Ledger) -> None:
+    before, whole = texts(five), five.lines()
+    put(five, [before[0], before[1].replace("Zeile 1", "Zeile 7"), *before[2:]])
+    assert five.lines()[1]["text"].startswith("Zeile 7")
+    assert five.fault() == f"line 2 of {five.path} was changed after it was written"
+    put(five, before[:3])
+    assert (five.lines(), five.fault()) == (whole[:3], None)
+    with five.path.open("a") as file:
+        file.write(before[4] + "\n" + before[3][:9])
+    assert (five.lines(), five.fault()) == (
+        [*whole[:3], whole[4]],
+        f"line 4 of {five.path} does not follow the line before it",
+    )
+    put(five, before)
+    assert (five.lines(), five.fault()) == (whole, None)
+
+
+def test_who_changes_the_list_of_lines_changes_it_for_nobody_else(five: Ledger) -> None:
+    five.lines().clear()
+    assert len(five.lines()) == 5
+
+
 def test_each_hash_is_that_of_the_text_and_each_line_has_the_hash_before_it(five: Ledger) -> None:
     lines = [json.loads(text) for text in texts(five)]
     assert [line["sha"] for line in lines] == [independent_sha(text) for text in texts(five)]

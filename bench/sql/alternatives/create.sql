@@ -1,0 +1,2 @@
+-- An empty table of the same structure.
+CREATE TABLE ${target} AS ${table}

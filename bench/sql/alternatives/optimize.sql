@@ -1,0 +1,2 @@
+-- Merge a partition to one part.
+OPTIMIZE TABLE ${table} PARTITION ID '${partition}' FINAL

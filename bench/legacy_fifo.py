@@ -40,8 +40,6 @@ def rebuild(
     conditions = [row[0] for row in client.query(sql, parameters=given).result_rows]
     for first in range(0, len(conditions), batch):
         some = conditions[first : first + batch]
-        fills = text(
-            "fifo_fills", table=quote(table or incident.table.name), conditions=", ".join(map(literal, some))
-        )
+        fills = text("fifo_fills", table=quote(table or incident.table.name), conditions=", ".join(map(literal, some)))
         for kind, name in (("longs", "fifo_longs_one_scan" if one_scan else "fifo_longs"), ("shorts", "fifo_shorts")):
             yield f"{kind} {first + 1}-{first + len(some)}", text(name, target=quote(target), fills=fills), {}

@@ -1,4 +1,4 @@
-"""What a turn of a benchmark takes: seconds, CPU and memory of the server, rows that it read and wrote, disk; and turns in turn."""
+"""What a turn of a benchmark takes: seconds, CPU and memory of the server, rows read and written, disk; and turns in turn."""
 
 from __future__ import annotations
 

@@ -85,6 +85,8 @@ def _told(part: dict[str, Any]) -> Iterator[str]:
         yield f"{rows:,} rows, {rows / own['seconds']['whole']:,.0f} a second"
     if "disk_share" in own and own["disk"]:
         yield f"{own['disk'] / 1e6:,.0f} MB of disk more meanwhile, {100 * own['disk_share']:.1f} % of the partitions"
+    if "outcomes" in last:
+        yield f"{last['queries']} queries; " + ", ".join(f"{count} {what}" for what, count in last["outcomes"].items())
     shown = ("identities", "conditions", "longs", "shorts")
     if figures := [f"{last[name]:,} {name}" for name in shown if name in last]:
         yield ", ".join(figures)

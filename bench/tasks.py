@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from string import Template
 from typing import Any
 
+from clickhouse_connect.driver.client import Client
+
+from bench import alternatives
+from bench import legacy_fifo as legacy
+from bench import stock as stock_suites
+from bench.alternatives import Statement
 from bench.measure import Took, text
 from bench.world import BROKEN, NotDone, World, act, writing
 from recovery import census, fingerprint, positions, snapshot
@@ -16,12 +25,15 @@ from recovery.action import last_done
 from recovery.backfill import Backfill
 from recovery.balance import Balance
 from recovery.deduplicate import Deduplicate
+from recovery.incident import Incident
 from recovery.rebuild_fifo import Rebuild, cutoff_at, sizes
 from recovery.statements import Write, quote
 from recovery.swap import Build, Swap
 from recovery.workplace import Workplace
 
-Statement = tuple[str, str, Mapping[str, Any]]  # label, text, parameters
+BACKFILLED = "backfilled"  # a stage, besides the broken one
+TARGET = "bench_target"  # the table that alternatives write to
+STOCK_MEMORY = 16_000_000_000  # bytes that a stock expectation may take
 
 
 @dataclass(frozen=True)
@@ -110,11 +122,14 @@ def only_census(world: World) -> Took:
 
 
 def stock(world: World) -> Took:
-    """The promises that stock Great Expectations can hold, as one suite over SQL."""
-    took, known = Took(), importlib.import_module("bench.alternatives")
-    importlib.import_module("great_expectations")  # seconds, which are not the suite's
+    """The promises that stock Great Expectations can hold, as suites over SQL."""
+    import great_expectations  # noqa: F401 - seconds, which are not the suites'
+
+    took = Took()
+    dsn = f"{world.server.dsn.rpartition('/')[0]}/{world.backfilled}"
     with took.measuring(world.server, world.every):
-        took.told |= known.stock(world.server.dsn, world.of(world.backfilled))
+        told = stock_suites.stock(dsn, world.of(world.backfilled), os.cpu_count() or 1, STOCK_MEMORY)
+    took.told |= told | {"outcomes": Counter(outcome.partition(":")[0] for outcome in told["outcomes"].values())}
     return took
 
 
@@ -171,13 +186,14 @@ def rebuild(world: World) -> Took:
     return took
 
 
-def alternative(name: str, stage: str = BROKEN, *, disk: bool = False, **sections: str) -> Callable[[World], Took]:
-    """The statements of bench/alternatives.py under a name, one by one, on a fresh clone."""
+def alternative(
+    made: Callable[[Client, Incident], Iterable[Statement]], stage: str = BROKEN, *, disk: bool = False
+) -> Callable[[World], Took]:
+    """Statements of others, one by one, on a fresh clone."""
 
     def of_statements(world: World) -> Took:
-        made = getattr(importlib.import_module("bench.alternatives"), name)
         with (
-            world.fresh(world.backfilled if stage == "backfilled" else stage, **sections) as place,
+            world.fresh(world.backfilled if stage == BACKFILLED else stage) as place,
             writing(world, place.incident.table.database) as client,
         ):
             took = executed(world, Took(), client, made(client, place.incident), disk=disk)
@@ -185,6 +201,19 @@ def alternative(name: str, stage: str = BROKEN, *, disk: bool = False, **section
         return took
 
     return of_statements
+
+
+def of_phase(phase: str) -> Callable[[Client, Incident], Iterator[Statement]]:
+    def queries(client: Client, incident: Incident) -> Iterator[Statement]:
+        yield from alternatives.plan(client, incident, phase=phase)
+        yield from alternatives.one_by_one(client, incident)
+
+    return queries
+
+
+def legacy_fifo(client: Client, incident: Incident) -> Iterator[Statement]:
+    span = positions.span(incident)
+    return legacy.rebuild(client, incident, target=TARGET, resolved=(span["resolved_from"], span["resolved_to"]))
 
 
 def executed(world: World, took: Took, client: Any, statements: Iterable[Statement], *, disk: bool = False) -> Took:
@@ -226,7 +255,8 @@ TASKS = (
             Part("phase 3", phase3, grows=True),
             Part("phase 5", phase5, grows=True),
             Part("census alone", only_census, grows=True),
-            Part("the plan's queries", alternative("verification", "backfilled")),
+            Part("the plan's queries", alternative(of_phase("phase3"), BACKFILLED)),
+            Part("two of them with IN and NOT IN", alternative(alternatives.naive, BACKFILLED), slow=True),
             Part("stock Great Expectations", stock, slow=True),
         ),
     ),
@@ -237,8 +267,8 @@ TASKS = (
             Part("every right row", backfill("full"), grows=True),
             Part("only what is broken", backfill("missing"), grows=True),
             Part("nothing is broken", nothing_broken),
-            Part("plain INSERT SELECT", alternative("insert")),
-            Part("a statement a day, as the plan", alternative("insert_by_day"), slow=True),
+            Part("plain INSERT SELECT", alternative(partial(alternatives.insert, target=TARGET))),
+            Part("a statement a day, as the plan", alternative(partial(alternatives.daily, target=TARGET)), slow=True),
         ),
     ),
     Task(
@@ -246,8 +276,11 @@ TASKS = (
         "Remove the rows that a correction replaced, decided on identities.",
         (
             Part("superseded rows", removal, grows=True),
-            Part("ALTER DELETE", alternative("alter_delete", "backfilled", disk=True)),
-            Part("OPTIMIZE FINAL, which removes none", alternative("optimize_final", "backfilled", disk=True)),
+            Part("ALTER DELETE of what is broken", alternative(alternatives.delete_broken, BACKFILLED, disk=True)),
+            Part(
+                "ALTER DELETE of what is superseded", alternative(alternatives.delete_superseded, BACKFILLED, disk=True)
+            ),
+            Part("OPTIMIZE FINAL, which removes none", alternative(alternatives.optimize, BACKFILLED, disk=True)),
         ),
     ),
     Task(
@@ -255,7 +288,7 @@ TASKS = (
         "Build the repaired partitions beside the table, merge them to one part, put them in its place, catch up.",
         (
             Part("build and swap", swap, grows=True),
-            Part("plain insert and a merge", alternative("insert_and_merge")),
+            Part("plain insert and a merge", alternative(partial(alternatives.partition, target=TARGET))),
         ),
     ),
     Task(
@@ -263,7 +296,7 @@ TASKS = (
         "Make the positions of the affected months anew, exact lots, and put them in place.",
         (
             Part("rebuild", rebuild, grows=True),
-            Part("legacy, batches of 500 conditions", alternative("legacy_fifo"), slow=True),
+            Part("legacy, batches of 500 conditions", alternative(legacy_fifo), slow=True),
         ),
     ),
 )

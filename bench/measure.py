@@ -1,16 +1,15 @@
-"""What a turn of a benchmark takes: seconds, CPU and memory of the server, rows read and written, disk; and turns in turn."""
+"""What a turn of a benchmark takes: seconds, CPU and memory of the server, rows read and written, disk."""
 
 from __future__ import annotations
 
 import os
 import re
-import statistics
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from recovery.dsn import Dsn
 
 SQL = Path(__file__).parent / "sql"
 WATCHER = "bench-processes"
+PATIENCE_SECONDS = 1800  # for merges that go on after rows are made
 
 
 def text(name: str) -> str:
@@ -58,8 +58,19 @@ class Server:
 
     def counters(self) -> dict[str, int]:
         """Rows and bytes that the server has read and written since it was started."""
-        with self.connect() as client:
-            return {name: int(value) for name, value in client.query(text("bench/counters")).result_rows}
+        return {name: int(value) for name, value in self._client.query(text("bench/counters")).result_rows}
+
+    @cached_property
+    def _client(self) -> Client:
+        return self.connect()
+
+    @cached_property
+    def _watcher(self) -> Client:
+        return self.connect(log_comment=WATCHER)
+
+    def memory(self) -> list[tuple[str, int, int]]:
+        """Statements at work by label, the memory of each at most, and that of all merges now; for one watcher at a time."""
+        return [(label, peak, merges) for label, peak, merges in self._watcher.query(text("bench/memory")).result_rows]
 
 
 @dataclass
@@ -123,14 +134,13 @@ def watched(server: Server, every: float, folder: Path | None = None) -> Iterato
     seen, over = Seen(), threading.Event()
 
     def look() -> None:
-        with server.connect(log_comment=WATCHER) as client:
-            while not over.wait(every):
-                for label, peak, merges in client.query(text("bench/memory")).result_rows:
-                    if label != WATCHER:
-                        seen.statements[label] = max(seen.statements.get(label, 0), peak)
-                    seen.merges = max(seen.merges, merges)
-                if folder:
-                    seen.disk = max(seen.disk, used_disk(folder))
+        while not over.wait(every):
+            for label, peak, merges in server.memory():
+                if label != WATCHER:
+                    seen.statements[label] = max(seen.statements.get(label, 0), peak)
+                seen.merges = max(seen.merges, merges)
+            if folder:
+                seen.disk = max(seen.disk, used_disk(folder))
 
     watcher = threading.Thread(target=look, daemon=True)
     watcher.start()
@@ -159,17 +169,8 @@ def used_disk(folder: Path) -> int:
     return sum(files.values())
 
 
-def in_turns(parts: Mapping[str, Callable[[], Took]], turns: int, most: Mapping[str, int]) -> dict[str, list[Took]]:
-    """Each part once, then each again; `most` says of which parts fewer turns suffice."""
-    took: dict[str, list[Took]] = {name: [] for name in parts}
-    for turn in range(turns):
-        for name, part in parts.items():
-            if turn < most.get(name, turns):
-                took[name].append(part())
-                said = ", ".join(f"{key} {seconds:.2f}" for key, seconds in took[name][-1].seconds.items())
-                print(f"turn {turn + 1}: {name}: {said} s", file=sys.stderr, flush=True)
-    return took
-
-
-def median(turns: list[Took]) -> dict[str, float]:
-    return {part: statistics.median(each.seconds[part] for each in turns) for part in turns[0].seconds}
+def settle(client: Client) -> None:
+    """Wait until the server merges no more by itself."""
+    over = time.monotonic() + PATIENCE_SECONDS
+    while client.query(text("bench/merging")).first_row[0] and time.monotonic() < over:
+        time.sleep(0.5)

@@ -17,24 +17,19 @@ import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from string import Template
 from typing import Any
 
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
-
+from bench.measure import Server, Took, settle, watched
 from expectations import measures
 from expectations import scan as scans
 from expectations.night import Night
 from recovery import incident as incidents
-from recovery.dsn import Dsn
 from recovery.embedded import EmbeddedServer
 from recovery.incident import Incident
 from recovery.promises import Guarded, Nightly
@@ -61,11 +56,9 @@ NO_STOCK = (
 
 
 @dataclass(frozen=True)
-class Bench:
+class Bench(Server):
     """A server with the data, and what is measured on it."""
 
-    dsn: str
-    pid: int
     incident: Incident
     rows: int
 
@@ -82,39 +75,9 @@ class Bench:
     def table(self) -> Guarded:
         return self.nightly.tables[self.key]
 
-    def connect(self, **settings: Any) -> Client:
-        to = Dsn.parse(self.dsn)
-        return clickhouse_connect.get_client(
-            host=to.host, port=to.port, username=to.user, password=to.password, settings=settings
-        )
-
-    def cpu(self) -> float:
-        """Seconds of all processors that the server has had: what others do on the machine changes them less than a clock's."""
-        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
-
     def count(self, table: str) -> int:
         with self.connect() as client:
             return int(client.query(f"SELECT count() FROM {quote(table)}").first_row[0])
-
-
-@dataclass
-class Took:
-    """One turn: seconds of it and of its parts, rows and bytes that the server read, and more to tell."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    rows_read: int = 0
-    bytes_read: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def timing(self, part: str, bench: Bench | None = None) -> Iterator[None]:
-        """Time a part; with `bench` the processors' time of the server as well."""
-        cpu, clock = bench.cpu() if bench else 0.0, time.perf_counter()
-        yield
-        self.seconds[part] = time.perf_counter() - clock
-        if bench:
-            self.seconds["cpu"] = bench.cpu() - cpu
 
 
 def text(name: str, **words: str) -> str:
@@ -130,7 +93,7 @@ def fill(bench: Bench) -> str:
                 raise SystemExit(
                     f"The folder holds {found:,} rows, not {bench.rows:,}: give --rows {found}, or another."
                 )
-            merge(client)
+            settle(client)
             return "kept from before"
         clock = time.perf_counter()
         for path in sorted(TABLES.glob("*.sql")):
@@ -142,37 +105,8 @@ def fill(bench: Bench) -> str:
             for name in reversed(LARGE):  # the fills last: by their count the folder is known to be whole
                 client.command(text(name, draw=text("draw")), parameters=piece)
         inserted = time.perf_counter() - clock
-        merge(client)
+        settle(client)
         return f"inserted in {inserted:.0f} s, merged after {time.perf_counter() - clock:.0f} s"
-
-
-def merge(client: Client) -> None:
-    """Wait until the server merges no more by itself; what it leaves apart stays so."""
-    over = time.monotonic() + 1800
-    while client.query("SELECT count() FROM system.merges").first_row[0] and time.monotonic() < over:
-        time.sleep(0.5)
-
-
-@contextmanager
-def watched(bench: Bench) -> Iterator[dict[str, int]]:
-    """The most memory that each statement had meanwhile, by its label, as another connection sees it."""
-    peaks: dict[str, int] = {}
-    over = threading.Event()
-
-    def look() -> None:
-        with bench.connect(log_comment="bench-processes") as client:
-            while not over.wait(EVERY):
-                for label, now, peak in client.query(text("processes")).result_rows:
-                    peaks[label] = max(peaks.get(label, 0), now, peak)
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield peaks
-    finally:
-        over.set()
-        watcher.join()
-        peaks.pop("bench-processes", None)
 
 
 def limit(bench: Bench, columns: list[str], name: str) -> Took:
@@ -448,9 +382,9 @@ def measure(bench: Bench, turns: int, stock_turns: int) -> dict[str, Any]:
     last: dict[str, Took] = {}
     for name in took:
         print(f"memory: {name}", file=sys.stderr, flush=True)
-        with watched(bench) as peaks:
+        with watched(bench, EVERY) as seen:
             last[name] = parts[name]()
-        memory[name] = peaks
+        memory[name] = seen.statements
     tables = {key: bench.count(table.name) for key, table in bench.nightly.tables.items()}
     told: dict[str, Any] = {
         "rows": bench.rows,

@@ -129,7 +129,9 @@ def stock(world: World) -> Took:
     dsn = f"{world.server.dsn.rpartition('/')[0]}/{world.backfilled}"
     with took.measuring(world.server, world.every):
         told = stock_suites.stock(dsn, world.of(world.backfilled), os.cpu_count() or 1, STOCK_MEMORY)
-    took.told |= told | {"outcomes": Counter(outcome.partition(":")[0] for outcome in told["outcomes"].values())}
+    took.seconds["on the server"] = told["server"]
+    outcomes = Counter(outcome.partition(":")[0] for outcome in told["outcomes"].values())
+    took.told |= {"queries": told["queries"], "outcomes": dict(outcomes)}
     return took
 
 

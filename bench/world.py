@@ -14,7 +14,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from bench.measure import Server, Took, text
+from bench.measure import Server, Took, settle, text
 from recovery import incident as incidents
 from recovery import snapshot
 from recovery.action import Action, Plan
@@ -32,7 +32,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 INCIDENT = PROJECT / "incidents" / f"{SCENARIO['incident']}.toml"
 BROKEN = "default"
 PREFIX = "bench_"
-PATIENCE_SECONDS = 1800  # for merges that go on after the rows are made
 SEED = 7
 
 
@@ -159,13 +158,6 @@ def _do(place: Workplace, action: Action, plan: Plan, number: int) -> int:
         if still := action.left(place, plan, unit):
             raise NotDone(f"{unit.label} was executed, and {still:,} are left")
     return left
-
-
-def settle(client: Client) -> None:
-    """Wait until the server merges no more by itself."""
-    over = time.monotonic() + PATIENCE_SECONDS
-    while client.query(text("bench/merging")).first_row[0] and time.monotonic() < over:
-        time.sleep(0.5)
 
 
 def run(client: Client, name: str, **words: str) -> None:

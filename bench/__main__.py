@@ -38,7 +38,7 @@ QUARTER = " at a quarter"
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    names = [task.name for task in TASKS] + ["overhead"]
+    names = [*(task.name for task in TASKS), "overhead"]
     parser.add_argument("--rows", type=int, default=20_000_000, help="CLOB fills of a month")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--slow-turns", type=int, default=1, help="of what takes long; 0 leaves it out")

@@ -96,15 +96,12 @@ def _overhead(told: dict[str, Any]) -> Iterator[str]:
     if "error" in told:
         yield f"Not measured: {told['error']}"
         return
-    yield _table(("what", "measured"), ((name, _number(value)) for name, value in _flat(told)))
-
-
-def _flat(told: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in told.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{before}{name}, ")
-        elif not isinstance(value, list):
-            yield f"{before}{name}", value
+    rows = []
+    for name, each in told.items():
+        said = "" if each["limit"] is None else "reached" if each["wall"] <= each["limit"] else "MISSED"
+        asked = "" if each["limit"] is None else f"≤ {each['limit']:g}"
+        rows.append((name, asked, f"{each['wall']:.2f}", f"{each['cpu']:.2f}", said))
+    yield _table(("process", "bar, s", "s", "CPU s", ""), rows)
 
 
 def _number(value: Any) -> str:

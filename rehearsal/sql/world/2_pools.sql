@@ -1,14 +1,14 @@
 -- Plans the conditions: old ones, new ones of each day until the writer was fixed, some that are never mapped,
 -- some of each day since, which are mapped the day after, and some that were settled before the month.
 INSERT INTO rehearsal.pools
-SELECT 'old', {month:Date} - 31, greatest(40, intDiv({rows:UInt64}, 400)), toDateTime({month:Date} - 31, 'UTC')
+SELECT 'old', {month:Date} - 31, greatest(40, intDiv({sized_as:UInt64}, 400)), toDateTime({month:Date} - 31, 'UTC')
 UNION ALL
-SELECT 'new', day, greatest(12, intDiv({rows:UInt64}, 2000)), toDateTime(toDate({fixed_at:DateTime('UTC')}), 'UTC')
+SELECT 'new', day, greatest(12, intDiv({sized_as:UInt64}, 2000)), toDateTime(toDate({fixed_at:DateTime('UTC')}), 'UTC')
 FROM rehearsal.days WHERE day >= toDate({window_start:DateTime('UTC')}) AND day < toDate({fixed_at:DateTime('UTC')})
 UNION ALL
-SELECT 'orphan', toDate({window_start:DateTime('UTC')}), greatest(5, intDiv({rows:UInt64}, 40000)), toDateTime(0, 'UTC')
+SELECT 'orphan', toDate({window_start:DateTime('UTC')}), greatest(5, intDiv({sized_as:UInt64}, 40000)), toDateTime(0, 'UTC')
 UNION ALL
-SELECT 'late', day, greatest(3, intDiv({rows:UInt64}, 100000)), toDateTime(day + 1, 'UTC') + INTERVAL 5 HOUR
+SELECT 'late', day, greatest(3, intDiv({sized_as:UInt64}, 100000)), toDateTime(day + 1, 'UTC') + INTERVAL 5 HOUR
 FROM rehearsal.days WHERE day >= toDate({fixed_at:DateTime('UTC')})
 UNION ALL
-SELECT 'settled', {month:Date} - 31, greatest(5, intDiv({rows:UInt64}, 2000)), toDateTime({month:Date} - 31, 'UTC')
+SELECT 'settled', {month:Date} - 31, greatest(5, intDiv({sized_as:UInt64}, 2000)), toDateTime({month:Date} - 31, 'UTC')

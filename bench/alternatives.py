@@ -126,9 +126,13 @@ def delete_broken(client: Client, incident: Incident, *, table: str | None = Non
     yield _of_table(incident, "delete_broken", table)
 
 
-def delete_superseded(client: Client, incident: Incident, *, table: str | None = None) -> Iterator[Statement]:
-    """ALTER DELETE of what is broken and has a correction, decided on the identity itself."""
-    yield _of_table(incident, "delete_superseded", table)
+def delete_superseded(
+    client: Client, incident: Incident, *, table: str | None = None, partition: str | None = None
+) -> Iterator[Statement]:
+    """ALTER DELETE of what is broken in a partition and has a correction, decided on the identity itself."""
+    partition = partition or incident.table.partitions[0]
+    sql = text("delete_superseded", table=quote(table or incident.table.name), partition=partition)
+    yield "delete_superseded", sql, bound(incident, sql)
 
 
 def _of_table(incident: Incident, name: str, table: str | None) -> Statement:

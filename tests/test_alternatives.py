@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import ceil
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from recovery.census import Census
 from recovery.embedded import EmbeddedServer
 from recovery.warehouse import Warehouse
 from rehearsal.generate import generate
+from rehearsal.scenario import execute
 from tests.conftest import JANUARY, connect
 
 ROWS = 20_000
@@ -24,7 +26,7 @@ FILLS = INCIDENT.table.name
 FLOATS = (
     "tokens", "cost_usd", "tokens_sold_early", "tokens_held", "exit_value", "pnl_usd", "roi", "pct_sold_early",
 )  # fmt: skip
-EXACT = "entry_time, is_maker, resolved_at, is_short"
+EXACT = ("entry_time", "is_maker", "resolved_at", "is_short")
 
 
 class World:
@@ -34,15 +36,17 @@ class World:
         self.dsn = dsn
         self.client: Client = connect(dsn)
 
-    def run(self, statements: Iterable[Statement]) -> dict[str, list[dict[str, Any]]]:
+    def run(self, statements: Iterable[Statement], **settings: Any) -> dict[str, list[dict[str, Any]]]:
         """What each answered, by its label; nothing of those that write."""
         answers: dict[str, list[dict[str, Any]]] = {}
         for label, sql, parameters in statements:
             assert label not in answers, f"two statements are called {label}"
-            if "\nSELECT" in sql.partition("\nFROM")[0] and not sql.splitlines()[1].startswith(("INSERT", "ALTER")):
-                answers[label] = list(self.client.query(sql, parameters=parameters).named_results())
+            first = next(line for line in sql.splitlines() if not line.startswith("--"))
+            if first.startswith("SELECT"):
+                result = self.client.query(sql, parameters=parameters, settings=settings)
+                answers[label] = list(result.named_results())
             else:
-                self.client.command(sql, parameters=parameters)
+                self.client.command(sql, parameters=parameters, settings=settings)
                 answers[label] = []
         return answers
 
@@ -76,7 +80,7 @@ def backfilled(world: World) -> str:
     world.run(alternatives.insert(world.client, INCIDENT, target="right_rows"))
     table = world.copy("backfilled")
     columns = ", ".join(row[0] for row in world.rows("DESCRIBE right_rows"))
-    world.client.command(f"INSERT INTO {table} SELECT * FROM right_rows WHERE cityHash64(fill_id) % 40 != 0")
+    world.client.command(f"INSERT INTO {table} SELECT * FROM right_rows WHERE cityHash64(fill_id) % 3 != 0")
     clean = f"{FILLS} WHERE source = 'clob' AND condition_id != '' AND toDate(event_time) = '2026-01-20'"
     broken = "source = 'clob' AND condition_id = '' AND toDate(event_time) = '2026-01-21'"
     some = "FROM (SELECT fill_id FROM {} ORDER BY fill_id LIMIT {}, {})"
@@ -89,7 +93,7 @@ def backfilled(world: World) -> str:
         + some.format(f"{FILLS} WHERE {broken}", 0, 7)
         + ")",
     }.items():
-        world.client.command(f"INSERT INTO {table} ({columns}) SELECT * REPLACE ({what}) FROM {of}")
+        world.client.command(f"INSERT INTO {table} ({columns}) SELECT * REPLACE ({what}) FROM (SELECT * FROM {of})")
     return table
 
 
@@ -185,29 +189,60 @@ def test_optimize_leaves_what_delete_superseded_removes(world: World, backfilled
     assert world.count(table, "condition_id = ''") == 0
 
 
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Asia/Tokyo"])
+def test_the_figures_are_of_utc_whatever_the_servers_zone(world: World, backfilled: str, zone: str) -> None:
+    def figures(**settings: Any) -> list[Any]:
+        given: dict[str, Any] = {"table": backfilled}
+        asked = [
+            *alternatives.plan(world.client, INCIDENT, phase="phase3", **given),
+            *alternatives.one_by_one(world.client, INCIDENT, **given),
+            *alternatives.naive(world.client, INCIDENT, **given),
+        ]
+        answers = world.run([each for each in asked if each[0] != "plan_subject_phase3"], **settings)
+        return list(answers.items())
+
+    assert figures(session_timezone=zone) == figures()
+
+
+@pytest.fixture(scope="module")
+def production(world: World) -> str:
+    """The positions that the rehearsal's own legacy statement makes of the fills, and no others."""
+    assert INCIDENT.positions is not None
+    world.client.command(f"TRUNCATE TABLE {INCIDENT.positions.table}")
+    execute(world.client, "positions/legacy", part=0, parts=1)
+    return INCIDENT.positions.table
+
+
 @pytest.mark.parametrize("one_scan", [False, True], ids=["as the script", "one scan"])
 def test_the_legacy_shape_makes_the_positions_that_the_rehearsals_own_statement_makes(
-    world: World, one_scan: bool
+    world: World, production: str, one_scan: bool
 ) -> None:
-    target = f"positions_{one_scan}"
-    labels = world.run(legacy_fifo.rebuild(world.client, INCIDENT, target=target, batch=20, one_scan=one_scan))
-    assert len(labels) > 10
-    assert INCIDENT.positions is not None
-    settled = f"condition_id NOT IN (SELECT condition_id FROM {FILLS})"
-    theirs = f"(SELECT * FROM {INCIDENT.positions.table} FINAL WHERE NOT {settled})"
-    far = " OR ".join(f"abs(a.{name} - b.{name}) > 1e-6 * greatest(1, abs(b.{name}))" for name in FLOATS)
-    exact = EXACT.split(", ")
-    other = " OR ".join(f"a.{name} != b.{name}" for name in exact)
-    key = "wallet, condition_id, outcome_index, tx_hash"
-    compared = f"SELECT count(), countIf({far}), countIf({other}), countIf(a.is_short) FROM {target} AS a INNER JOIN {theirs} AS b USING ({key})"
-    ours, expected = world.count(target), world.count(theirs)
+    target, batch = f"positions_{one_scan}", 20
+    labels = world.run(legacy_fifo.rebuild(world.client, INCIDENT, target=target, batch=batch, one_scan=one_scan))
+    resolved = world.count("pm_condition_resolutions FINAL", "is_deleted = 0 AND payout_numerators != ''")
+    assert len(labels) == 1 + 2 * ceil(resolved / batch) > 5
+    far = " OR ".join(f"abs(a.{name} - b.{name}) > 1e-6" for name in FLOATS)
+    other = " OR ".join(f"a.{name} != b.{name}" for name in EXACT)
+    compared = (
+        f"SELECT count(), countIf({far}), countIf({other}), countIf(a.is_short) "
+        f"FROM {target} AS a INNER JOIN {production} AS b USING (wallet, condition_id, outcome_index, tx_hash)"
+    )
+    rows = world.count(production)
     ((both, differing, others, shorts),) = world.rows(compared)
-    assert (ours, both, differing, others) == (expected, expected, 0, 0)
+    assert (world.count(target), both, differing, others) == (rows, rows, 0, 0)
     assert 0 < shorts < both
 
 
+def test_the_legacy_shape_keeps_to_a_span_of_resolution(world: World, production: str) -> None:
+    span = (INCIDENT.window.start, INCIDENT.window.end)
+    world.run(legacy_fifo.rebuild(world.client, INCIDENT, target="positions_of_a_span", resolved=span))
+    within = f"resolved_at >= '{span[0]:%Y-%m-%d}' AND resolved_at < '{span[1]:%Y-%m-%d}'"
+    assert world.count("positions_of_a_span") == world.count(production, within) > 0
+    assert world.count(production, within) < world.count(production)
+
+
 def test_the_stock_expectations_see_what_the_findings_are(world: World, backfilled: str) -> None:
-    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table=backfilled)
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table=backfilled)
     found = world.run(alternatives.one_by_one(world.client, INCIDENT, table=backfilled))
     outcomes = took["outcomes"]
     assert {name: outcomes[name] for name in alternatives.FINDINGS} == dict.fromkeys(alternatives.FINDINGS, "BROKEN")
@@ -222,5 +257,11 @@ def test_the_stock_expectations_see_what_the_findings_are(world: World, backfill
 
 def test_the_stock_expectations_hold_of_the_right_rows(world: World) -> None:
     world.run(alternatives.insert(world.client, INCIDENT, target="only_right"))
-    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table="only_right")
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table="only_right")
     assert set(took["outcomes"].values()) == {"holds"}
+
+
+def test_superseded_rows_break_no_stock_promise_of_phase_3(world: World, backfilled: str) -> None:
+    without = tuple(name for name in alternatives.FINDINGS if name not in ("superseded", "orphans"))
+    took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table=backfilled, without=without)
+    assert set(took["outcomes"]) & set(alternatives.FINDINGS) == {"orphans"}

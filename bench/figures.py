@@ -60,7 +60,7 @@ def _of_bar(tasks: Mapping[str, Told], bar: Told) -> Told:
     elif figure in own.get("medians", {}):
         value = own["medians"][figure] / bar.get("unit", 1)
     told = dict(bar) | {"value": value, "cpu": cpu}
-    if value is not None:
+    if value is not None and "asked" not in bar:
         told["reached"] = value <= bar["at_most"] if "at_most" in bar else value >= bar["at_least"]
     return told
 

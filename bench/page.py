@@ -33,9 +33,10 @@ def render(told: dict[str, Any]) -> str:
 def _bars(bars: Sequence[dict[str, Any]]) -> Iterator[str]:
     rows = []
     for bar in bars:
-        asked = f"≤ {bar['at_most']:g}" if "at_most" in bar else f"≥ {bar['at_least']:g}"
+        asked = bar.get("asked") or (f"≤ {bar['at_most']:g}" if "at_most" in bar else f"≥ {bar['at_least']:g}")
         best = f" ({bar['best']:g})" if "best" in bar else ""
-        said = {None: "not measured", True: "reached", False: "MISSED"}[bar.get("reached")]
+        said = {None: "", True: "reached", False: "MISSED"}[bar.get("reached")]
+        said = "not measured" if bar["value"] is None else said
         rows.append((bar["text"], asked + best, _number(bar["value"]), _number(bar["cpu"]), said))
     yield _table(("what", "bar (best)", "measured", "in CPU", ""), rows)
 

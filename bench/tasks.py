@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from bench import alternatives
+from bench import alternatives, gx
 from bench import legacy_fifo as legacy
 from bench import stock as stock_suites
 from bench.alternatives import Statement
@@ -33,7 +33,6 @@ from recovery.workplace import Workplace
 
 BACKFILLED = "backfilled"  # a stage, besides the broken one
 TARGET = "bench_target"  # the table that alternatives write to
-STOCK_MEMORY = 16_000_000_000  # bytes that a stock expectation may take
 
 
 @dataclass(frozen=True)
@@ -122,16 +121,15 @@ def only_census(world: World) -> Took:
 
 
 def stock(world: World) -> Took:
-    """The promises that stock Great Expectations can hold, as suites over SQL."""
-    import great_expectations  # noqa: F401 - seconds, which are not the suites'
+    """The promises that stock Great Expectations can hold, as a suite over SQL."""
+    import great_expectations  # noqa: F401 - seconds, which are not the suite's
 
     took = Took()
     dsn = f"{world.server.dsn.rpartition('/')[0]}/{world.backfilled}"
     with took.measuring(world.server, world.every):
-        told = stock_suites.stock(dsn, world.of(world.backfilled), os.cpu_count() or 1, STOCK_MEMORY)
+        told = stock_suites.stock(dsn, world.of(world.backfilled), os.cpu_count() or 1, gx.MEMORY)
     took.seconds["on the server"] = told["server"]
-    outcomes = Counter(outcome.partition(":")[0] for outcome in told["outcomes"].values())
-    took.told |= {"queries": told["queries"], "outcomes": dict(outcomes)}
+    took.told |= {"queries": told["queries"], "outcomes": gx.counted(told["outcomes"])}
     return took
 
 
@@ -145,6 +143,18 @@ def backfill(mode: str) -> Callable[[World], Took]:
         return took
 
     return of_mode
+
+
+def tenth_broken(world: World) -> Took:
+    """The backfill of what is broken where about a tenth of it is left."""
+    took = Took()
+    with world.fresh(BROKEN, mode="missing", unit_rows=max(1, world.rows // 20)) as place:
+        plan = Backfill().plan(place)
+        for number, unit in enumerate(plan.units[: -math.ceil(len(plan.units) / 10)]):
+            Backfill().do(place, plan, unit, f"bench-before-{number:08}")
+        with world.at(place.incident.table.database, mode="missing") as again:
+            act(again, Backfill(), took, world=world)
+    return took
 
 
 def nothing_broken(world: World) -> Took:
@@ -268,6 +278,7 @@ TASKS = (
         (
             Part("every right row", backfill("full"), grows=True),
             Part("only what is broken", backfill("missing"), grows=True),
+            Part("where a tenth of it is left", tenth_broken),
             Part("nothing is broken", nothing_broken),
             Part("plain INSERT SELECT", alternative(partial(alternatives.insert, target=TARGET))),
             Part("a statement a day, as the plan", alternative(partial(alternatives.daily, target=TARGET)), slow=True),

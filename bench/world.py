@@ -86,8 +86,8 @@ class World:
             return place.incident.table.database
 
     @contextmanager
-    def fresh(self, stage: str, *, keep: bool = False, **sections: str) -> Iterator[Workplace]:
-        """A clone of a stage to be changed at will, with a ledger of its own; `mode` and `strategy` as in the incident file."""
+    def fresh(self, stage: str, *, keep: bool = False, **sections: Any) -> Iterator[Workplace]:
+        """A clone of a stage to be changed at will, with a ledger of its own; `sections` as `of` takes them."""
         database = f"{PREFIX}{next(self._numbers)}"
         with self.server.connect() as client:
             run(client, "bench/database", database=quote(database))
@@ -102,9 +102,9 @@ class World:
                     drop(client, database)
 
     @contextmanager
-    def at(self, database: str, *, mode: str = "", strategy: str = "") -> Iterator[Workplace]:
+    def at(self, database: str, **sections: Any) -> Iterator[Workplace]:
         """A stage itself, with a warehouse that was asked nothing yet."""
-        incident = self.of(database, mode, strategy)
+        incident = self.of(database, **sections)
         with Warehouse(incident, self.server.dsn, writable=True) as warehouse:
             _ = warehouse.words  # the schema, which is looked at once
             yield Workplace(
@@ -116,12 +116,13 @@ class World:
                 tell=lambda line: None,
             )
 
-    def of(self, database: str, mode: str = "", strategy: str = "") -> Incident:
+    def of(self, database: str, *, mode: str = "", strategy: str = "", unit_rows: int = 0) -> Incident:
         known = self.incident
+        filled = {"mode": mode or known.backfill.mode, "unit_rows": unit_rows or known.backfill.unit_rows}
         return known.model_copy(
             update={
                 "table": known.table.model_copy(update={"database": database}),
-                "backfill": known.backfill.model_copy(update={"mode": mode or known.backfill.mode}),
+                "backfill": known.backfill.model_copy(update=filled),
                 "deduplicate": known.deduplicate.model_copy(
                     update={"strategy": strategy or known.deduplicate.strategy}
                 ),

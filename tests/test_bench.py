@@ -61,6 +61,8 @@ def test_a_way_reads_and_writes_what_it_is_for(made: dict[str, Any]) -> None:
     assert parts["every right row"]["turns"][0]["told"]["rows"] == written
     assert parts["a statement a day, as the plan"]["medians"]["rows_written"] == written
     assert 0 < parts["only what is broken"]["medians"]["rows_written"] < written
+    tenth = parts["where a tenth of it is left"]["turns"][0]["told"]["rows"]
+    assert 0 < tenth < parts["only what is broken"]["medians"]["rows_written"] / 5
     assert parts["nothing is broken"]["medians"]["rows_written"] == 0
     assert parts["limit"]["medians"]["rows_read"] > ROWS
     assert parts["stock Great Expectations"]["turns"][0]["told"]["outcomes"] == {"holds": 1, "BROKEN": 1, "raised": 1}

@@ -31,7 +31,7 @@ def of_turns(turns: Sequence[Mapping[str, Any]]) -> Told:
 
 def of_part(part: Told) -> Told:
     """The part with its medians, those at a quarter of the rows, and how it grows from these."""
-    told = {key: part[key] for key in ("turns", "quarter", "error") if key in part}
+    told: Told = {key: part[key] for key in ("turns", "quarter", "error") if key in part}
     if part.get("turns"):
         told["medians"] = of_turns(part["turns"])
     if part.get("quarter"):

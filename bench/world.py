@@ -15,6 +15,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from bench import gx
 from bench.measure import Server, Took, settle, text
 from recovery import incident as incidents
 from recovery import snapshot
@@ -181,6 +182,7 @@ def drop(client: Client, database: str) -> None:
 
 
 def writing(world: World, database: str) -> Client:
-    """A connection for what is compared: nothing goes on in the background either."""
+    """A connection for what is compared: nothing goes on in the background either, and what takes too much memory fails
+    before the server does."""
     settings: dict[str, Any] = dict(WRITE_SETTINGS)
-    return world.server.connect(database, session_timezone="UTC", **settings)
+    return world.server.connect(database, session_timezone="UTC", max_memory_usage=gx.MEMORY, **settings)

@@ -32,11 +32,17 @@ def made(folder: Path) -> Iterator[dict[str, Any]]:
     """All tasks at a very small size, once; stock Great Expectations, which takes seconds to import, is left to
     test_alternatives.py."""
     suites = {"server": 0.5, "queries": 2, "outcomes": {"rows": "holds", "values": "BROKEN", "key": "raised: memory"}}
+    commands = {
+        "pytest -m phase3": {"wall": 3.5, "cpu": 3.0, "limit": 4.0},
+        "the dossier": {"wall": 2.5, "cpu": 2.0, "limit": 2.0},
+        "python -c pass": {"wall": 0.1, "cpu": 0.1, "limit": None},
+    }
     words = ["--rows", str(ROWS), "--turns", "1", "--keep", str(folder / "data"), "--json", str(folder / "made.json")]
     with pytest.MonkeyPatch.context() as patched:
         patched.setitem(sys.modules, "great_expectations", ModuleType("great_expectations"))
         patched.setattr(stock, "stock", lambda *asked: suites)
-        code = command.main([*words, "--tasks", ",".join(task.name for task in TASKS)])
+        patched.setattr(command, "overhead", lambda turns: commands)
+        code = command.main(words)
     yield json.loads((folder / "made.json").read_text("utf-8"))
     assert code == 0
 
@@ -105,33 +111,50 @@ def test_the_page_shows_what_the_json_holds(made: dict[str, Any], folder: Path) 
             assert f"| {way} | 1 | {part['medians']['seconds']['whole']:.2f} |" in shown
     for bar in made["bars"]:
         assert f"| {bar['text']} | " in shown
+    assert "| pytest -m phase3 | ≤ 4 | 3.50 | 3.00 | reached |" in shown
+    assert "| the dossier | ≤ 2 | 2.50 | 2.00 | MISSED |" in shown
 
 
-def test_what_fails_is_told_with_its_error_and_the_others_go_on(
+def fails(world: World) -> Took:
+    raise ValueError("it takes\ntoo much memory")
+
+
+def stops(world: World) -> Took:
+    raise KeyboardInterrupt
+
+
+def works(world: World) -> Took:
+    took = Took()
+    with took.measuring(world.server, world.every):
+        pass
+    return took
+
+
+def test_what_fails_is_told_with_its_error_the_others_go_on_and_an_interrupted_run_keeps_what_it_has(
     made: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(world: World) -> Took:
-        raise ValueError("it takes\ntoo much memory")
-
-    def works(world: World) -> Took:
-        took = Took()
-        with took.measuring(world.server, world.every):
-            pass
-        return took
-
+    parts = (Part("a", fails), Part("b", works, grows=True), Part("c", works, slow=True))
     tasks = (
-        Task("first", "One.", (Part("a", fails), Part("b", works, grows=True))),
-        Task("second", "Two.", (Part("a", works),)),
+        Task("first", "One.", parts),
+        Task("second", "Two.", (Part("d", works),)),
+        Task("third", "3.", (Part("e", stops),)),
     )
     monkeypatch.setattr(command, "TASKS", tasks)
-    words = ["--rows", str(ROWS), "--turns", "2", "--tasks", "first,second", "--keep", str(folder / "data")]
-    assert command.main([*words, "--json", str(folder / "failed.json")]) == 1
-    told = json.loads((folder / "failed.json").read_text("utf-8"))
+    words = ["--rows", str(ROWS), "--turns", "2", "--keep", str(folder / "data"), "--json", str(folder / "cut.json")]
+    with pytest.raises(KeyboardInterrupt):
+        command.main(words)
+    told = json.loads((folder / "cut.json").read_text("utf-8"))
     first = told["tasks"]["first"]["parts"]
     assert first["a"] == {"turns": [], "quarter": [], "error": "ValueError: it takes too much memory"}
-    assert (first["b"]["medians"]["turns"], len(first["b"]["quarter"])) == (2, 2)
-    assert told["tasks"]["second"]["parts"]["a"]["medians"]["turns"] == 2
+    assert (len(first["b"]["turns"]), len(first["b"]["quarter"]), len(first["c"]["turns"])) == (2, 2, 1)
+    assert list(told["tasks"]) == ["first", "second"]
     assert "- a failed: ValueError: it takes too much memory" in page.render(told)
+
+
+def test_a_run_with_a_failure_ends_with_1(made: dict[str, Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "TASKS", (Task("first", "One.", (Part("a", fails),)),))
+    words = ["--rows", str(ROWS), "--turns", "1", "--keep", str(folder / "data"), "--tasks", "first"]
+    assert command.main(words) == 1
 
 
 def test_the_page_in_docs_is_made_of_the_json_beside_it() -> None:

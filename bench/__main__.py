@@ -82,9 +82,8 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         folder = (chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         large, small = (_world(stack, folder, scratch, rows) for rows in (chosen.rows, chosen.rows // 4))
-        with large.server.connect() as client:
-            told["versions"] = {"ClickHouse": client.server_version, "Python": platform.python_version()}
-            told["versions"] |= {name: version(name) for name in ("chdb", "clickhouse-connect", "great-expectations")}
+        told["versions"] = {"ClickHouse": large.server.client.server_version, "Python": platform.python_version()}
+        told["versions"] |= {name: version(name) for name in ("chdb", "clickhouse-connect", "great-expectations")}
         known = large.incident
         tables = [known.table.name, known.source.table, *([known.positions.table] if known.positions else [])]
         told["tables"] = {name: large.count(BROKEN, name) for name in tables}

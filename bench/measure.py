@@ -59,10 +59,11 @@ class Server:
 
     def counters(self) -> dict[str, int]:
         """Rows and bytes that the server has read and written since it was started."""
-        return {name: int(value) for name, value in self._client.query(text("bench/counters")).result_rows}
+        return {name: int(value) for name, value in self.client.query(text("bench/counters")).result_rows}
 
     @cached_property
-    def _client(self) -> Client:
+    def client(self) -> Client:
+        """For one statement at a time, of the benchmark's own."""
         return self.connect()
 
     @cached_property
@@ -174,5 +175,5 @@ def used_disk(folder: Path) -> int:
 def settle(client: Client) -> None:
     """Wait until the server merges no more by itself."""
     over = time.monotonic() + PATIENCE_SECONDS
-    while client.query(text("bench/merging")).first_row[0] and time.monotonic() < over:
+    while client.query(text("bench/merging")).result_rows[0][0] and time.monotonic() < over:
         time.sleep(0.5)

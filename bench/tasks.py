@@ -27,7 +27,7 @@ from recovery.balance import Balance
 from recovery.deduplicate import Deduplicate
 from recovery.incident import Incident
 from recovery.rebuild_fifo import Rebuild, cutoff_at, sizes
-from recovery.statements import Write, quote
+from recovery.statements import quote
 from recovery.swap import Build, Swap
 from recovery.workplace import Workplace
 
@@ -53,26 +53,25 @@ class Task:
 
 
 def limit(world: World) -> Took:
-    """The columns that the census names, of every table that it names, each read once and hashed."""
+    """What must be read: all stored columns of the table, and of the tables that the right rows come from those which their
+    SELECT names, in the window; each read once and hashed."""
     took = Took()
     with world.at(world.backfilled) as place:
-        database, source = place.incident.table.database, place.incident.source
-        asked = census.parameters(place.warehouse)
-        sql, bound = place.warehouse.composed(Write("census", values=asked))
-        with world.server.connect(database) as client:
-            found = client.query(text("bench/tables"), parameters={"database": database}).result_rows
-            named = {table: list(filter(_in(sql), columns)) for table, columns in found if _in(sql)(table)}
-            took.told["columns"] = named
-            statements = [
-                (
-                    f"limit-{table}",
-                    Template(text(f"bench/limit{'_source' if table == source.table else ''}")).substitute(
-                        columns=", ".join(map(quote, columns)), table=quote(database, table), time=quote(source.time)
-                    ),
-                    bound,
-                )
-                for table, columns in named.items()
-            ]
+        table, source = place.incident.table, place.incident.source
+        named = _in(place.incident.right_rows)
+        asked = {"database": table.database}
+        needed = {table.name: [column.name for column in place.warehouse.schema.stored()]} | {
+            name: list(filter(named, columns))
+            for name, columns in world.server.client.query(text("bench/tables"), parameters=asked).result_rows
+            if named(name)
+        }
+        statements = []
+        for name, columns in needed.items():
+            words = {"columns": ", ".join(map(quote, columns)), "table": quote(table.database, name)}
+            sql = text(f"bench/limit{'_source' if name == source.table else ''}")
+            sql = Template(sql).substitute(words, time=quote(source.time))
+            statements.append((f"limit-{name}", sql, alternatives.bound(place.incident, sql)))
+        with world.server.connect(table.database) as client:
             return executed(world, took, client, statements)
 
 

@@ -6,7 +6,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from string import Template
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from bench import gx
 from bench.measure import Server, Took, settle, text
@@ -57,18 +58,20 @@ class World:
 
     def make(self) -> str:
         """Generate it, unless the folder has it; says which."""
-        whole = self.folder.parent / "whole"
-        with self.server.connect() as client:
-            if whole.exists():
-                for (name,) in client.query(text("bench/databases"), parameters={"prefix": PREFIX}).result_rows:
-                    drop(client, name)
-                said = "kept from before"
-            else:
-                clock = time.perf_counter()
-                generate(client, rows=self.rows, seed=SEED, sized_as=int(SIZED_AS * self.rows))
-                drop(client, "rehearsal")  # the truth, which nothing here is compared with
-                said = f"generated in {time.perf_counter() - clock:.0f} s"
-            settle(client)
+        client, whole = self.server.client, self.folder.parent / "whole"
+        tables = client.query(text("bench/tables"), parameters={"database": BROKEN}).result_rows
+        if tables and not whole.exists():
+            raise SystemExit(f"{self.folder.parent} was not made to its end: remove it, then run it again.")
+        if tables:
+            for (name,) in client.query(text("bench/databases"), parameters={"prefix": PREFIX}).result_rows:
+                drop(client, name)
+            said = "kept from before"
+        else:
+            clock = time.perf_counter()
+            generate(client, rows=self.rows, seed=SEED, sized_as=int(SIZED_AS * self.rows))
+            drop(client, "rehearsal")  # the truth, which nothing here is compared with
+            said = f"generated in {time.perf_counter() - clock:.0f} s"
+        settle(client)
         whole.touch()
         return said
 
@@ -82,24 +85,24 @@ class World:
             place.ledger.append(
                 "done", action=plan.action, plan=plan.record(), snapshot=name, now=place.now().isoformat()
             )
-            with self.server.connect() as client:
-                settle(client)
+            settle(self.server.client)
             return place.incident.table.database
 
     @contextmanager
     def fresh(self, stage: str, *, keep: bool = False, **sections: Any) -> Iterator[Workplace]:
         """A clone of a stage to be changed at will, with a ledger of its own; `sections` as `of` takes them."""
-        database = f"{PREFIX}{next(self._numbers)}"
-        with self.server.connect() as client:
-            run(client, "bench/database", database=quote(database))
+        client, database, whole = self.server.client, f"{PREFIX}{next(self._numbers)}", False
+        run(client, "bench/database", database=quote(database))
+        try:
             for name, _ in client.query(text("bench/tables"), parameters={"database": stage}).result_rows:
                 if self._is_needed(name):
                     run(client, "bench/clone", copy=quote(database, name), table=quote(stage, name))
-            try:
-                with self.at(database, **sections) as place:
-                    yield place
-            finally:
-                if not keep:
+            with self.at(database, **sections) as place:
+                yield place
+            whole = True
+        finally:
+            if not (keep and whole):
+                with suppress(ClickHouseError):  # the server may be gone, which the first error says
                     drop(client, database)
 
     @contextmanager
@@ -139,8 +142,8 @@ class World:
         return table.startswith(tuple(named)) or table in re.findall(r"\w+", known.right_rows)
 
     def count(self, *table: str) -> int:
-        with self.server.connect() as client:
-            return int(client.query(Template(text("bench/rows")).substitute(table=quote(*table))).first_row[0])
+        sql = Template(text("bench/rows")).substitute(table=quote(*table))
+        return int(self.server.client.query(sql).result_rows[0][0])
 
 
 def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (), *, world: World | None = None,

@@ -97,6 +97,7 @@ class World:
             for name, _ in client.query(text("bench/tables"), parameters={"database": stage}).result_rows:
                 if self._is_needed(name):
                     run(client, "bench/clone", copy=quote(database, name), table=quote(stage, name))
+            settle(client)
             with self.at(database, **sections) as place:
                 yield place
             whole = True

@@ -17,162 +17,24 @@ import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from string import Template
 from typing import Any
 
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
-
+from bench.measure import Took, watched
+from bench.nightly_data import INCIDENT, NOW, Bench, fill, text
+from bench.nightly_stock import NO_STOCK, stock
 from expectations import measures
 from expectations import scan as scans
 from expectations.night import Night
 from recovery import incident as incidents
-from recovery.dsn import Dsn
 from recovery.embedded import EmbeddedServer
-from recovery.incident import Incident
-from recovery.promises import Guarded, Nightly
+from recovery.promises import Guarded
 from recovery.statements import quote
 from recovery.warehouse import Warehouse
 
-PROJECT = Path(__file__).resolve().parent.parent
-INCIDENT = PROJECT / "incidents" / "2026-01-empty-condition-ids.toml"
-TABLES = PROJECT / "rehearsal" / "sql" / "tables"
-SQL = Path(__file__).parent / "sql" / "nightly"
-SMALL = ("map", "resolutions", "positions", "watermarks", "crons")
-LARGE = ("fills", "events")
-PIECE = 1_000_000
-NOW = datetime(2026, 2, 1, 0, 10, tzinfo=UTC)
 EVERY = 0.02  # seconds between two looks at the server's memory
-STOCK_MEMORY = 16_000_000_000  # bytes that a stock expectation may take; 8 GB were too few for uniqueness of the key
-NO_STOCK = (
-    "the worst hour and day of a condition, with two thresholds (mostly is one share of all rows)",
-    "unmerged and doubled apart (uniqueness is one or the other, of all rows or of none)",
-    "gone: identities of a closed day that were there last night",
-    "volume and mean amount against their own weekday's history (bounds have to be given)",
-    "a type of each column (the dialect's types have other names)",
-)
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A server with the data, and what is measured on it."""
-
-    dsn: str
-    pid: int
-    incident: Incident
-    rows: int
-
-    @property
-    def nightly(self) -> Nightly:
-        return self.incident.nightly
-
-    @property
-    def key(self) -> str:
-        """The broken table's, in the nightly file."""
-        return next(key for key, table in self.nightly.tables.items() if table.name == self.incident.table.name)
-
-    @property
-    def table(self) -> Guarded:
-        return self.nightly.tables[self.key]
-
-    def connect(self, **settings: Any) -> Client:
-        to = Dsn.parse(self.dsn)
-        return clickhouse_connect.get_client(
-            host=to.host, port=to.port, username=to.user, password=to.password, settings=settings
-        )
-
-    def cpu(self) -> float:
-        """Seconds of all processors that the server has had: what others do on the machine changes them less than a clock's."""
-        used = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
-
-    def count(self, table: str) -> int:
-        with self.connect() as client:
-            return int(client.query(f"SELECT count() FROM {quote(table)}").first_row[0])
-
-
-@dataclass
-class Took:
-    """One turn: seconds of it and of its parts, rows and bytes that the server read, and more to tell."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    rows_read: int = 0
-    bytes_read: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
-
-    @contextmanager
-    def timing(self, part: str, bench: Bench | None = None) -> Iterator[None]:
-        """Time a part; with `bench` the processors' time of the server as well."""
-        cpu, clock = bench.cpu() if bench else 0.0, time.perf_counter()
-        yield
-        self.seconds[part] = time.perf_counter() - clock
-        if bench:
-            self.seconds["cpu"] = bench.cpu() - cpu
-
-
-def text(name: str, **words: str) -> str:
-    return Template((SQL / f"{name}.sql").read_text("utf-8")).substitute(words)
-
-
-def fill(bench: Bench) -> str:
-    """Make the tables and their rows; where the folder has them already, leave them."""
-    with bench.connect() as client:
-        made = {row[0] for row in client.query("SELECT name FROM system.tables WHERE database = 'default'").result_rows}
-        if bench.table.name in made:
-            if (found := bench.count(bench.table.name)) != bench.rows:
-                raise SystemExit(
-                    f"The folder holds {found:,} rows, not {bench.rows:,}: give --rows {found}, or another."
-                )
-            merge(client)
-            return "kept from before"
-        clock = time.perf_counter()
-        for path in sorted(TABLES.glob("*.sql")):
-            client.command(path.read_text("utf-8"))
-        for name in SMALL:
-            client.command(text(name))
-        for first in range(0, bench.rows, PIECE):
-            piece = {"rows": bench.rows, "first": first, "count": min(PIECE, bench.rows - first)}
-            for name in reversed(LARGE):  # the fills last: by their count the folder is known to be whole
-                client.command(text(name, draw=text("draw")), parameters=piece)
-        inserted = time.perf_counter() - clock
-        merge(client)
-        return f"inserted in {inserted:.0f} s, merged after {time.perf_counter() - clock:.0f} s"
-
-
-def merge(client: Client) -> None:
-    """Wait until the server merges no more by itself; what it leaves apart stays so."""
-    over = time.monotonic() + 1800
-    while client.query("SELECT count() FROM system.merges").first_row[0] and time.monotonic() < over:
-        time.sleep(0.5)
-
-
-@contextmanager
-def watched(bench: Bench) -> Iterator[dict[str, int]]:
-    """The most memory that each statement had meanwhile, by its label, as another connection sees it."""
-    peaks: dict[str, int] = {}
-    over = threading.Event()
-
-    def look() -> None:
-        with bench.connect(log_comment="bench-processes") as client:
-            while not over.wait(EVERY):
-                for label, now, peak in client.query(text("processes")).result_rows:
-                    peaks[label] = max(peaks.get(label, 0), now, peak)
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield peaks
-    finally:
-        over.set()
-        watcher.join()
-        peaks.pop("bench-processes", None)
 
 
 def limit(bench: Bench, columns: list[str], name: str) -> Took:
@@ -211,132 +73,6 @@ def promised(bench: Bench) -> Took:
         "statuses": {name: each.status for name, each in judged.items()},
     }
     return took
-
-
-def stock(bench: Bench, without: Collection[str] = ()) -> Took:
-    """C: the promises that have a stock counterpart, as one suite over SQL. A statement that fails is tried again by Great
-    Expectations, with others that it belongs to: `without` leaves out what is known to fail."""
-    import great_expectations as gx
-    import sqlalchemy
-
-    took, queries = Took(), []
-    settings = f"max_memory_usage={STOCK_MEMORY}&max_threads={bench.nightly.cost.threads}"
-    url = f"{bench.dsn.replace('clickhouse://', 'clickhousedb://', 1)}?{settings}"
-
-    def before(connection: Any, *_: Any) -> None:
-        connection.info["bench"] = time.perf_counter()
-
-    def after(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        summary = cursor.summary[-1] if cursor.summary else {}
-        rows, size = int(summary.get("read_rows", 0)), int(summary.get("read_bytes", 0))
-        queries.append((time.perf_counter() - connection.info["bench"], rows, size, statement))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", before)
-    sqlalchemy.event.listen(sqlalchemy.Engine, "after_cursor_execute", after)
-    try:
-        with took.timing("whole"):
-            context = gx.get_context(mode="ephemeral")
-            context.variables.progress_bars = {"globally": False}
-            asset = context.data_sources.add_sql("stock", connection_string=url).add_table_asset(
-                "stock", table_name=bench.table.name
-            )
-            suite = gx.ExpectationSuite(name="stock")
-            for name, expectation in expected(bench):
-                if name in without:
-                    continue
-                expectation.meta = {"promise": name}
-                suite.add_expectation(expectation)
-            batch = asset.add_batch_definition_whole_table("whole").get_batch()
-            with took.timing("validate", bench):
-                results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", before)
-        sqlalchemy.event.remove(sqlalchemy.Engine, "after_cursor_execute", after)
-    took.seconds["server"] = sum(each[0] for each in queries)
-    took.rows_read, took.bytes_read = sum(each[1] for each in queries), sum(each[2] for each in queries)
-    took.told = {
-        "expectations": len(results),
-        "queries": len(queries),
-        "slowest": [
-            {"seconds": round(seconds, 3), "rows_read": rows, "sql": " ".join(sql.split())[:300]}
-            for seconds, rows, _, sql in sorted(queries, key=lambda each: -each[0])[:8]
-        ],
-        "outcomes": {
-            result.expectation_config.meta["promise"]: f"raised: {raised}"
-            if (raised := _raised(result.exception_info))
-            else "holds"
-            if result.success
-            else "BROKEN"
-            for result in results
-        },
-    }
-    return took
-
-
-def expected(bench: Bench) -> Iterator[tuple[str, Any]]:
-    """The promises of the broken table as stock expectations. What has none but SQL of one's own is
-    UnexpectedRowsExpectation with the condition of the nightly file, of the same rows."""
-    import great_expectations.expectations as gxe
-    from great_expectations.expectations.row_conditions import Column
-
-    table = bench.table
-    assert table.time is not None
-    assert table.by is not None
-    assert table.identity is not None
-    span = scans.Span.of(table, NOW)
-    day = NOW.replace(hour=0, minute=0) - timedelta(days=2)
-    by, at = Column(table.by), Column(table.time)
-    of = {"row_condition": by == "clob"}
-    yield "columns", gxe.ExpectTableColumnsToMatchSet(column_set=list(table.columns), exact_match=False)
-    yield "values", gxe.ExpectColumnValuesToBeInSet(column=table.by, value_set=list(table.values or ()))
-    yield (
-        "has_a_condition",
-        gxe.ExpectColumnValuesToNotBeInSet(column="condition_id", value_set=[""], mostly=0.99, **of),
-    )
-    empty = ["", "0x", f"0x{'0' * 40}"]
-    yield "has_a_wallet", gxe.ExpectColumnValuesToNotBeInSet(column="wallet", value_set=empty, mostly=0.999, **of)
-    yield "wallet_not_null", gxe.ExpectColumnValuesToNotBeNull(column="wallet")
-    for column, most in (("usdc_delta", 1e8), ("tokens_delta", 1e9)):
-        yield (
-            f"amounts_are_in_range.{column}",
-            gxe.ExpectColumnValuesToBeBetween(column=column, min_value=-most, max_value=most, mostly=0.999),
-        )
-    yield (
-        "outcome_is_in_range",
-        gxe.ExpectColumnValuesToBeBetween(column="outcome_index", min_value=0, max_value=20, mostly=0.999),
-    )
-    done = {"has_a_condition", "has_a_wallet", "amounts_are_in_range", "outcome_is_in_range"}
-    for name, promise in table.rows.items():
-        if name in done:
-            continue
-        conditions = [scans.wrong(bench.incident.table.database, promise)]
-        if promise.of:
-            conditions.append(f"{quote(table.by)} IN ({', '.join(repr(each) for each in promise.of)})")
-        if promise.over == "recent":
-            conditions.append(f"{quote(table.time)} >= '{span.recent:%Y-%m-%d %H:%M:%S}'")
-        where = " AND ".join(conditions).replace("{", "{{").replace("}", "}}")
-        yield name, gxe.UnexpectedRowsExpectation(unexpected_rows_query=f"SELECT * FROM {{batch}} WHERE {where}")
-    for value, (_, critical) in table.fresh.items():
-        least = (NOW - timedelta(minutes=critical)).replace(tzinfo=None)
-        yield (
-            f"fresh.{value}",
-            gxe.ExpectColumnMaxToBeBetween(column=table.time, min_value=least, row_condition=by == value),
-        )
-    for value in table.values or ():
-        given = (by == value) & (at >= day.replace(tzinfo=None)) & (at < (day + timedelta(days=1)).replace(tzinfo=None))
-        yield f"volume.{value}", gxe.ExpectTableRowCountToBeBetween(min_value=1, row_condition=given)
-    for column in table.identity.columns:
-        yield f"unique.{column}", gxe.ExpectColumnValuesToBeUnique(column=column)
-    yield "unique.key", gxe.ExpectCompoundColumnsToBeUnique(column_list=list(table.identity.key))
-
-
-def _raised(info: Any) -> str:
-    """The first message of an exception, wherever it stands."""
-    if isinstance(info, dict):
-        if message := info.get("exception_message"):
-            return " ".join(str(message).split())[:300]
-        return next((found for each in info.values() if (found := _raised(each))), "")
-    return ""
 
 
 def night(bench: Bench) -> Took:
@@ -448,9 +184,9 @@ def measure(bench: Bench, turns: int, stock_turns: int) -> dict[str, Any]:
     last: dict[str, Took] = {}
     for name in took:
         print(f"memory: {name}", file=sys.stderr, flush=True)
-        with watched(bench) as peaks:
+        with watched(bench, EVERY) as seen:
             last[name] = parts[name]()
-        memory[name] = peaks
+        memory[name] = seen.statements
     tables = {key: bench.count(table.name) for key, table in bench.nightly.tables.items()}
     told: dict[str, Any] = {
         "rows": bench.rows,

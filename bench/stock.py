@@ -8,16 +8,13 @@ a statement finds and counts them in another, which is why superseded rows are a
 
 from __future__ import annotations
 
-import io
 import re
-import time
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bench import gx
 from bench.alternatives import FINDINGS, bound, finding
-from bench.nightly import _raised
 from recovery.incident import Incident
 from recovery.statements import literal
 
@@ -32,59 +29,15 @@ def stock(
     table: str | None = None,
     without: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """What the suites took, with at most `memory` bytes a statement: seconds as a whole and of the `server`, queries,
-    rows and bytes read, and the outcome of each promise: holds, BROKEN, or how it raised. `without` names promises to
-    leave out: a statement that fails is tried again by Great Expectations, and others with it."""
-    import great_expectations as gx
-    import sqlalchemy
-
-    queries: list[tuple[float, int, int, str]] = []
-    url = f"{dsn.replace('clickhouse://', 'clickhousedb://', 1)}?max_memory_usage={memory}&max_threads={threads}"
-
-    def before(connection: Any, *_: Any) -> None:
-        connection.info["bench"] = time.perf_counter()
-
-    def after(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        summary = cursor.summary[-1] if cursor.summary else {}
-        rows, size = int(summary.get("read_rows", 0)), int(summary.get("read_bytes", 0))
-        queries.append((time.perf_counter() - connection.info["bench"], rows, size, " ".join(statement.split())))
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", before)
-    sqlalchemy.event.listen(sqlalchemy.Engine, "after_cursor_execute", after)
-    clock = time.perf_counter()
-    silent = redirect_stdout(io.StringIO())  # it prints of each statement, several times, that {batch} is not in it
-    try:
-        context = gx.get_context(mode="ephemeral")
-        context.variables.progress_bars = {"globally": False}
-        source = context.data_sources.add_sql("stock", connection_string=url)
-        asset = source.add_table_asset("stock", table_name=table or incident.table.name)
-        suite = gx.ExpectationSuite(name="stock")
-        with silent:
-            for promise, expectation in expected(incident, phase, table):
-                if promise not in without:
-                    expectation.meta = {"promise": promise}
-                    suite.add_expectation(expectation)
-            batch = asset.add_batch_definition_whole_table("whole").get_batch()
-            results = batch.validate(suite, result_format="BOOLEAN_ONLY").results
-    finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", before)
-        sqlalchemy.event.remove(sqlalchemy.Engine, "after_cursor_execute", after)
-    return {
-        "seconds": time.perf_counter() - clock,
-        "server": sum(each[0] for each in queries),
-        "queries": len(queries),
-        "rows_read": sum(each[1] for each in queries),
-        "bytes_read": sum(each[2] for each in queries),
-        "slowest": [(round(seconds, 3), sql[:300]) for seconds, _, _, sql in sorted(queries, reverse=True)[:8]],
-        "outcomes": {
-            result.expectation_config.meta["promise"]: f"raised: {raised}"
-            if (raised := _raised(result.exception_info))
-            else "holds"
-            if result.success
-            else "BROKEN"
-            for result in results
-        },
-    }
+    """What the suite took, as bench.gx.validated has it."""
+    return gx.validated(
+        dsn,
+        table or incident.table.name,
+        expected(incident, phase, table),
+        threads=threads,
+        memory=memory,
+        without=without,
+    )
 
 
 def expected(incident: Incident, phase: str, table: str | None) -> Iterator[tuple[str, Any]]:

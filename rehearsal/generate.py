@@ -20,14 +20,16 @@ def generate(
     rows: int,
     seed: int,
     history_days: int = 16,
+    sized_as: int | None = None,
     progress: Callable[[str, int, int], None] = lambda step, done, total: None,
 ) -> None:
     """Make the tables, the incident with its positions and boards, and the truth; the client's database must not have them yet.
 
     `rows` is the number of CLOB fills of a whole month; `history_days` of it are made before the window.
+    There are as many conditions as `sized_as` fills would have, by default these.
     """
     first_day = (SCENARIO["window_start"] - timedelta(days=history_days)).date()
-    given = {"rows": rows, "seed": seed, "first_day": first_day, "now": SCENARIO["clock"]}
+    given = {"rows": rows, "sized_as": sized_as or rows, "seed": seed, "first_day": first_day, "now": SCENARIO["clock"]}
     for name in [*folder("own"), *folder("tables"), *folder("world")]:
         execute(client, name, **given)
     batches = [batch for (batch,) in ask(client, "batches")]

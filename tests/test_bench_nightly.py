@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.nightly import INCIDENT, Bench, fill, limit, promised
+from bench.nightly import limit, promised
+from bench.nightly_data import INCIDENT, Bench, fill
 from recovery import incident
 from recovery.embedded import EmbeddedServer
 

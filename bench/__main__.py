@@ -1,0 +1,158 @@
+"""How long each task of the recovery takes, beside what it could be done by, in one run and in turn.
+
+    python -m bench [--rows 20000000] [--turns 3] [--slow-turns 1] [--keep DIR] [--tasks verification,backfill] [--json FILE]
+    python -m bench --write docs/performance.md FILE.json
+
+Makes the incident in an embedded ClickHouse, and one of a quarter of the rows for the growth. The JSON is written after every
+task, so that what an interrupted run has measured is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench import figures, page
+from bench.measure import Server, Took
+from bench.tasks import TASKS, Part, Task, overhead
+from bench.world import BROKEN, World
+from recovery.embedded import EmbeddedServer
+
+EVERY = 0.1  # seconds between two looks at the server's memory; a look takes some milliseconds
+QUARTER = " at a quarter"
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    names = [*(task.name for task in TASKS), "overhead"]
+    parser.add_argument("--rows", type=int, default=20_000_000, help="CLOB fills of a month")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--slow-turns", type=int, default=1, help="of what takes long; 0 leaves it out")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the data here, and use it if it is there")
+    parser.add_argument(
+        "--tasks", type=lambda given: given.split(","), default=names, help=f"some of {','.join(names)}"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--write", type=Path, nargs=2, metavar=("PAGE", "FROM"), help="only make the page of a JSON")
+    chosen = parser.parse_args(argv)
+    if chosen.write:
+        to, source = chosen.write
+        to.write_text(page.render(json.loads(source.read_text("utf-8"))), "utf-8")
+        return 0
+    if unknown := set(chosen.tasks) - set(names):
+        parser.error(f"--tasks {','.join(sorted(unknown))}: give some of {','.join(names)}")
+    told = measure(chosen)
+    print(page.render(told))
+    return int(any("error" in part for task in told["tasks"].values() for part in task["parts"].values()))
+
+
+def measure(chosen: argparse.Namespace) -> dict[str, Any]:
+    """All tasks, as JSON has them."""
+    clock = time.monotonic()
+    told: dict[str, Any] = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "rows": chosen.rows,
+        "quarter_rows": chosen.rows // 4,
+        "turns": chosen.turns,
+        "slow_turns": chosen.slow_turns,
+        "machine": {
+            "processors": os.cpu_count(),
+            "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            "load": round(os.getloadavg()[0], 2),
+        },
+        "tasks": {},
+        "bars": [],
+        "overhead": {"error": "it was not asked for"},
+    }
+    with ExitStack() as stack:
+        folder = (chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        large, small = (_world(stack, folder, scratch, rows) for rows in (chosen.rows, chosen.rows // 4))
+        told["versions"] = {"ClickHouse": large.server.client.server_version, "Python": platform.python_version()}
+        told["versions"] |= {name: version(name) for name in ("chdb", "clickhouse-connect", "great-expectations")}
+        known = large.incident
+        tables = [known.table.name, known.source.table, *([known.positions.table] if known.positions else [])]
+        told["tables"] = {name: large.count(BROKEN, name) for name in tables}
+        for task in TASKS:
+            if task.name in chosen.tasks:
+                told["tasks"][task.name] = _task(task, large, small, chosen.turns, chosen.slow_turns)
+                _keep(told, clock, chosen.json)
+    if "overhead" in chosen.tasks:
+        try:
+            told["overhead"] = overhead(chosen.turns)
+        except Exception as error:  # the other tasks are measured
+            told["overhead"] = {"error": _said(error)}
+    _keep(told, clock, chosen.json)
+    return told
+
+
+def _world(stack: ExitStack, folder: Path, scratch: Path, rows: int) -> World:
+    home, ledgers = folder / str(rows) / "clickhouse", scratch / str(rows)
+    for each in (home, ledgers):
+        each.mkdir(parents=True, exist_ok=True)
+    server = stack.enter_context(EmbeddedServer(home))
+    world = World(Server(server.dsn, server.pid), home, ledgers, rows, EVERY)
+    _say(f"{rows:,} rows: {world.make()}")
+    return world
+
+
+def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -> dict[str, Any]:
+    """Each part once, at a quarter of the rows as well where it grows, then each again; what fails is not tried again."""
+    parts: dict[str, dict[str, Any]] = {part.name: {"turns": [], "quarter": []} for part in task.parts}
+    runs: list[tuple[Part, str, Callable[[], Took]]] = []
+    for part in task.parts:
+        runs += [(part, "turns", partial(part.run, large))]
+        runs += [(part, "quarter", partial(part.run, small))] if part.grows else []
+    for turn in range(turns):
+        for part, size, run in runs:
+            told = parts[part.name]
+            if "error" in told or (part.slow and turn >= slow_turns):
+                continue
+            name = f"{task.name}: {part.name}{QUARTER if size == 'quarter' else ''}"
+            try:
+                took = run()
+            except Exception as error:  # a task that fails is told of, and the others go on
+                told["error"] = _said(error)
+                _say(f"turn {turn + 1}: {name}: {told['error']}")
+                continue
+            told[size].append(asdict(took))
+            _say(
+                f"turn {turn + 1}: {name}: "
+                + ", ".join(f"{key} {took.seconds[key]:.2f}" for key in took.seconds)
+                + " s"
+            )
+    return {"sentence": task.sentence, "parts": {name: figures.of_part(part) for name, part in parts.items()}}
+
+
+def _keep(told: dict[str, Any], clock: float, path: Path | None) -> None:
+    told["seconds"] = round(time.monotonic() - clock, 1)
+    told["bars"] = figures.of_bars(told["tasks"])
+    if path:
+        path.write_text(json.dumps(told, indent=1, default=str) + "\n", "utf-8")
+
+
+def _said(error: Exception) -> str:
+    """The error in a line, without what a driver adds to it."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,2 @@
+-- A database for one turn.
+CREATE DATABASE ${database}

@@ -1,0 +1,2 @@
+-- Drop a database of the benchmark, at once.
+DROP DATABASE IF EXISTS ${database} SYNC

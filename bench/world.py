@@ -24,8 +24,9 @@ from recovery.action import Action, Plan
 from recovery.backfill import Backfill
 from recovery.incident import Incident
 from recovery.ledger import Ledger
+from recovery.settings import WRITE_SETTINGS
 from recovery.statements import quote
-from recovery.warehouse import WRITE_SETTINGS, Warehouse
+from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from rehearsal.clock import Clock
 from rehearsal.generate import generate

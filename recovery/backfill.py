@@ -62,7 +62,7 @@ class Backfill:
         return writes_of(place, unit, place.warehouse.words["table"], staging.UNNAMED)
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        place.send(writes_of(place, unit, place.warehouse.words["table"], label[-8:]), label)
+        place.send(writes_of(place, unit, place.warehouse.words["table"], staging.mark_of(label)), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         counted = census.Census.take(place.warehouse)

@@ -160,9 +160,15 @@ def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:
 
 def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) -> list[str]:
     """Some identities of a class, as text."""
-    values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit}
-    rows = warehouse.ask("sample", **values).rows
-    return [_identity(row) for row in rows]
+    values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit, "shares": 1}
+    if kind != ORPHAN or span or not Census.take(warehouse).agrees:
+        return [_identity(row) for row in warehouse.ask("sample", **values).rows]
+    found: list[str] = []
+    for each in ranges.of_table(warehouse):
+        if len(found) < limit:
+            rows = warehouse.ask("orphan_sample", **(values | each)).rows
+            found += [_identity(row) for row in rows[: limit - len(found)]]
+    return found
 
 
 def _identity(row: Mapping[str, Any]) -> str:

@@ -162,7 +162,7 @@ class Deduplicate:
         raise ValueError(f"no such unit: {unit.kind}")
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        writes = self._writes(place, unit, label[-8:])
+        writes = self._writes(place, unit, staging.mark_of(label))
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
             return

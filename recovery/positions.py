@@ -70,11 +70,11 @@ def print_of(warehouse: Warehouse) -> str:
     return fingerprint.of_window(seen(warehouse)) if warehouse.incident.positions else ""
 
 
-def by_month(warehouse: Warehouse, table: str | None = None) -> Answer:
-    """Rows and hash of each partition, of the positions or of a table like it."""
+def by_month(warehouse: Warehouse, table: str | None = None, month: str = "") -> Answer:
+    """Rows and hash of each partition, or of one, of the positions or of a table like it."""
     name = table or section(warehouse.incident).table
     names = {"own_table": snapshot.table_of(warehouse, name)}
-    return seen(warehouse).ask_again("positions_months", names=names)
+    return seen(warehouse).ask_again("positions_months", names=names, month=month)
 
 
 def held_in(answer: Answer) -> Months:
@@ -85,6 +85,11 @@ def held_in(answer: Answer) -> Months:
 def months_of(warehouse: Warehouse, table: str | None = None) -> Months:
     """What each month of the positions, or of a table like it, holds."""
     return held_in(by_month(warehouse, table))
+
+
+def month_of(warehouse: Warehouse, month: str, table: str | None = None) -> list[Any] | None:
+    """What one month of the positions, or of a table like it, holds; None where there is nothing of it."""
+    return held_in(by_month(warehouse, table, month)).get(month)
 
 
 def elsewhere(warehouse: Warehouse) -> Months:
@@ -111,9 +116,9 @@ def within(place: Workplace, months: list[str]) -> Workplace:
     return replace(place, incident=incident, warehouse=place.warehouse.seen_as(incident, {}))
 
 
-def note_replacement(place: Workplace, month: str, made: Months) -> None:
-    """Before a month is replaced by that of `made`, the ledger gets what it will hold: by that it is known as the suite's own."""
-    rows, content = made.get(month, (0, ""))
+def note_replacement(place: Workplace, month: str, made: list[Any] | None) -> None:
+    """Before a month is replaced by what was made, the ledger gets what it will hold: by that it is known as the suite's own."""
+    rows, content = made or (0, "")
     place.ledger.append("replacing", run=place.run, month=month, rows=rows, hash=content)
 
 
@@ -158,7 +163,7 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     for month in months:
         names = {"partition": snapshot.partition_id(month), "whole": snapshot.table_of(warehouse, name)}
         label = f"recovery-restore-{month}-{uuid.uuid4()}"
-        note_replacement(place, month, then)
+        note_replacement(place, month, then.get(month))
         if month in then:
             warehouse.write("positions_replace", label=label, names=names)
         elif month in there:

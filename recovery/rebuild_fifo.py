@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery import conservation, fingerprint, positions, snapshot
+from recovery import conservation, fingerprint, positions, snapshot, staging
 from recovery.action import Plan, Unit, last_done, unended
 from recovery.backfill import bytes_per_row
 from recovery.deduplicate import bytes_of, parts_up_to
@@ -23,7 +23,6 @@ from recovery.workplace import Workplace
 
 UNDO = "restore the snapshot"
 DROPPED = "none needed: the table is not touched"
-UNNAMED = "x" * 8  # what a name ends with until its statement is sent
 
 
 class Rebuild:
@@ -127,7 +126,7 @@ class Rebuild:
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         shadow = unit.values["shadow"]
         if unit.kind == "clean":
-            return len(_own_tables(place, shadow))
+            return len(staging.tables(place, shadow))
         if _is_cleaning(place, shadow):  # so all that comes before was done
             return 0
         match unit.kind:
@@ -145,7 +144,7 @@ class Rebuild:
 
     def _to_replace(self, place: Workplace, unit: Unit) -> int:
         month, shadow = unit.values["partition"], unit.values["shadow"]
-        made, live = (positions.months_of(place.warehouse, table).get(month) for table in (shadow, None))
+        made, live = (positions.month_of(place.warehouse, month, table) for table in (shadow, None))
         if made == live:
             return 0
         if made is None:
@@ -156,7 +155,7 @@ class Rebuild:
         return int(made[0])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
-        return self._writes(place, unit, UNNAMED)
+        return self._writes(place, unit, staging.UNNAMED)
 
     def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
         shadow, values = unit.values["shadow"], parameters(place, unit.values["cutoff"])
@@ -168,7 +167,7 @@ class Rebuild:
                     Write("positions_conditions_create", fresh, part="-create"),
                     Write("positions_conditions_fill", fresh, values),
                     Write(
-                        "positions_rename", {"target": fresh["conditions"], "whole": names["conditions"]}, part="-whole"
+                        "staging_whole", {"target": fresh["conditions"], "whole": names["conditions"]}, part="-whole"
                     ),
                 ]
             case "build":
@@ -177,23 +176,23 @@ class Rebuild:
                 return [
                     Write("positions_create", made, part="-create"),
                     Write("positions_build", names | made, dict(unit.values) | values),
-                    Write("positions_rename", made, part="-whole"),
+                    Write("staging_whole", made, part="-whole"),
                 ]
             case "join":
                 made = {"target": _quoted(place, f"{shadow}_join_{mark}"), "whole": names["whole"]}
+                parts = [f"{shadow}_{number}" for number in range(unit.values["parts"])]
                 attached = [
                     Write("positions_attach", made | {"part": _quoted(place, table), "partition": month},
                           part=f"-{number}-{month}")
-                    for number in range(unit.values["parts"])
-                    for table in [f"{shadow}_{number}"]
-                    for month in _months_of(place, table)
+                    for number, (table, held) in enumerate(staging.rows_of(place, parts).items())
+                    for month in held
                 ]  # fmt: skip
                 carried = values | {"partitions": positions.section(place.incident).months}
                 return [
                     Write("positions_create", made, part="-create"),
                     *attached,
                     Write("positions_carry", made, carried, part="-carry"),
-                    Write("positions_rename", made, part="-whole"),
+                    Write("staging_whole", made, part="-whole"),
                 ]
             case "merge":
                 month = snapshot.partition_id(unit.values["partition"])
@@ -204,17 +203,13 @@ class Rebuild:
                 first = [Write("positions_drop", names, part="-drop")] if drops else []
                 return [*first, Write("positions_replace", names)]
             case "clean":
-                tables = _own_tables(place, shadow)
-                return [
-                    Write("drop_table", {"own_table": _quoted(place, name)}, part=f"-{n}")
-                    for n, name in enumerate(tables)
-                ]
+                return staging.drops(place, shadow)
         raise ValueError(f"no such unit: {unit.kind}")
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         if unit.kind == "replace":
             self._begin_replacing(place, unit)
-        place.send(self._writes(place, unit, label[-8:]), label)
+        place.send(self._writes(place, unit, staging.mark_of(label)), label)
         if unit.kind == "build":
             made = sizes(
                 place, datetime.fromisoformat(unit.values["cutoff"]), f"{unit.values['shadow']}_{unit.values['number']}"
@@ -232,13 +227,13 @@ class Rebuild:
             line for line in reversed(place.ledger.lines())
             if line["kind"] == "snapshot" and line.get("table") == positions.section(place.incident).table
         )  # fmt: skip
-        then, now = (positions.months_of(place.warehouse, table).get(month) for table in (taken["name"], None))
+        then, now = (positions.month_of(place.warehouse, month, table) for table in (taken["name"], None))
         if then != now and not (now is None and positions.section(place.incident).replace == "drop"):
             raise ActionFailed(
                 f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
                 f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
             )
-        positions.note_replacement(place, month, positions.months_of(place.warehouse, unit.values["shadow"]))
+        positions.note_replacement(place, month, positions.month_of(place.warehouse, month, unit.values["shadow"]))
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
@@ -285,19 +280,6 @@ def _ranges(place: Workplace, cutoff: datetime) -> Iterator[tuple[str, str, int]
 
 def _shown(bound: str) -> str:
     return {"": "the first", chr(0x10FFFF): "the last"}.get(bound, bound)
-
-
-def _months_of(place: Workplace, table: str) -> list[str]:
-    """The months that a table has rows of; none where it is not there yet, in a plan that is only shown."""
-    if not snapshot.is_there(place.warehouse, table):
-        return []
-    return list(positions.months_of(place.warehouse, table))
-
-
-def _own_tables(place: Workplace, shadow: str) -> list[str]:
-    """The shadow and all tables whose names begin like it."""
-    database = place.incident.table.database
-    return [row["name"] for row in place.warehouse.ask_again("tables_of", database=database, prefix=shadow).rows]
 
 
 def _is_cleaning(place: Workplace, shadow: str) -> bool:

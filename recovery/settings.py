@@ -29,6 +29,7 @@ WRITE_SETTINGS: Mapping[str, str | int] = {
     "async_insert": 0,
     "optimize_throw_if_noop": 1,
     "allow_nondeterministic_mutations": 1,
+    "optimize_on_insert": 0,  # rows of equal key are merged in the background, as those of any other writer
 }
 # And with these where the server knows them: there they decide alone, and insert_deduplicate = 0 does nothing (measured on 26.9).
 NEWER_WRITE_SETTINGS: Mapping[str, str | int] = {

@@ -7,6 +7,7 @@ the table do not see rows that are moved in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from recovery import snapshot
@@ -14,6 +15,11 @@ from recovery.statements import Write, quote
 from recovery.workplace import Workplace
 
 UNNAMED = "x" * 8  # what a name ends with until its statement is sent
+
+
+def mark_of(label: str) -> str:
+    """What the names of a unit's unfinished tables end with: the end of the label that it is sent with."""
+    return re.sub(r"\W", "", label)[-8:]
 
 
 def quoted(place: Workplace, name: str) -> str:

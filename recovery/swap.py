@@ -106,7 +106,7 @@ class Build:
         ]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
-        place.send(self._writes(place, unit, label[-8:]), label)
+        place.send(self._writes(place, unit, staging.mark_of(label)), label)
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"])))

@@ -15,7 +15,7 @@ from recovery import prover, statements
 from recovery.errors import IncidentError
 from recovery.incident import load
 from recovery.phases import PHASES
-from recovery.warehouse import NEWER_WRITE_SETTINGS, WRITE_SETTINGS
+from recovery.settings import NEWER_WRITE_SETTINGS, WRITE_SETTINGS
 from tests import test_phase8
 from tests.asking import ask
 from tests.conftest import JANUARY, Case

@@ -312,7 +312,7 @@ def grants(role: str) -> set[tuple[str, str]]:
 
 TABLE = f"{JANUARY.table.database}.{JANUARY.table.name}"
 # How the names of the tables go on that the suite makes beside the fills: snapshots, lists of rows, locks, shadows.
-SNAPSHOT, WORKLIST, LOCK, SHADOW = "_before_", "_worklist_", "_recovery_lock_", "_shadow_"
+SNAPSHOT, WORKLIST, LOCK, SHADOW, STAGING = "_before_", "_worklist_", "_recovery_lock_", "_shadow_", "_staging_"
 assert JANUARY.positions
 assert JANUARY.services.crons
 POSITIONS = JANUARY.positions.table
@@ -328,6 +328,11 @@ VERBS = {
     r"RENAME TABLE": {"SELECT", "DROP TABLE", "INSERT", "CREATE TABLE"},  # of both names, which begin alike
     r"ALTER TABLE(?= \S+ DROP PARTITION)": {"ALTER DELETE"},
     r"ALTER TABLE(?= \S+ MODIFY COMMENT)": {"ALTER MODIFY COMMENT"},
+    r"ALTER TABLE(?= \S+ MOVE PARTITION)": {
+        "SELECT",
+        "ALTER DELETE",
+        "ALTER MOVE PARTITION",
+    },  # older servers ask for the first two
     r"ALTER TABLE": {"INSERT", "ALTER DELETE"},  # ATTACH and REPLACE PARTITION
 }
 OPEN_TO_ALL = {"system.tables", "system.columns", "system.databases", "system.settings"}
@@ -337,9 +342,9 @@ def composed() -> Iterator[str]:
     """Every statement of the suite on January's tables; one that is for several tables, for each of them."""
     columns = tuple(Column(name, "String", "", "") for name in (*JANUARY.table.identity, JANUARY.table.version))
     words = statements.words(JANUARY, Schema(columns, "", "", "", "", "", "String"))
-    snapshot, worklist, lock, shadow = (
+    snapshot, worklist, lock, shadow, staging = (
         statements.quote(JANUARY.table.database, f"{JANUARY.table.name}{suffix}x")
-        for suffix in (SNAPSHOT, WORKLIST, LOCK, SHADOW)
+        for suffix in (SNAPSHOT, WORKLIST, LOCK, SHADOW, STAGING)
     )
     kept, made = (statements.quote(JANUARY.table.database, f"{POSITIONS}{suffix}x") for suffix in (SNAPSHOT, SHADOW))
     boards = [statements.quote(JANUARY.table.database, name) for name in JANUARY.boards]
@@ -349,6 +354,8 @@ def composed() -> Iterator[str]:
         "worklist": worklist,
         "lock": lock,
         "holder": "''",
+        "staging": staging,
+        "held": staging,
         "partition": "x",
     }
     names |= dict.fromkeys(("baseline", "earlier"), snapshot) | {"set_aside": words["quarantine"]}
@@ -366,9 +373,19 @@ def composed() -> Iterator[str]:
             case "positions_sizes" | "positions_months":
                 variants = [{"own_table": table} for table in (words["positions"], kept, made)]
             case "drop_table":
-                variants += [{"own_table": table} for table in (worklist, lock, shadow, kept, made)]
-            case "backfill" | "window_clear":  # done in a shadow, too
+                variants += [{"own_table": table} for table in (worklist, lock, shadow, kept, made, staging)]
+            case "window_clear":  # done in a shadow, too
                 variants += [{"table": shadow}]
+            case "backfill" | "staging_create":
+                variants = [{"target": staging}, {"target": shadow}]
+            case "staging_move":  # what is moved may go to the table or to its shadow
+                variants = [{"staging": staging, "target": words["table"]}, {"staging": shadow, "target": shadow}]
+            case "backfill_lacking" | "held_create" | "held_list":
+                variants = [{"target": staging}]
+            case "worklist_create" | "superseded_list" | "window_keep":
+                variants = [{"target": worklist}]
+            case "staging_whole":
+                variants = [dict.fromkeys(("target", "whole"), table) for table in (made, staging, shadow, worklist)]
             case "optimize":
                 variants += [{"table": shadow}, {"table": made}]
             case "snapshot_create" | "snapshot_attach":
@@ -418,12 +435,18 @@ def full(name: str) -> str:
     if name.startswith("{database:Identifier}"):
         name = JANUARY.services.updater.table
     name = name if "." in name else f"{JANUARY.table.database}.{name}"
-    return re.sub(rf"({SNAPSHOT}|{WORKLIST}|{LOCK}|{SHADOW})x$", r"\1*", name)
+    return re.sub(rf"({SNAPSHOT}|{WORKLIST}|{LOCK}|{SHADOW}|{STAGING})x$", r"\1*", name)
 
 
 def test_the_tables_that_the_suite_makes_are_named_as_the_grants_say() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "recovery").glob("*.py"))
-    assert set(re.findall(r"(?:table\.name|known\.table)\}(_\w+)", sources)) == {SNAPSHOT, WORKLIST, LOCK, SHADOW}
+    assert set(re.findall(r"(?:table\.name|known\.table)\}(_\w+)", sources)) == {
+        SNAPSHOT,
+        WORKLIST,
+        LOCK,
+        SHADOW,
+        STAGING,
+    }
 
 
 def test_the_reader_is_granted_what_its_statements_need_and_no_more() -> None:

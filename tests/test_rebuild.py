@@ -30,7 +30,7 @@ INTERRUPTED = [
     ("positions_conditions_fill", True),
     ("positions_build", False),
     ("positions_build", True),
-    ("positions_rename", True),
+    ("staging_whole", True),
     ("positions_attach", True),
     ("positions_carry", True),
     ("optimize", False),

@@ -44,6 +44,8 @@ OF_THE_CALL = {
     "snapshot": quote("default", "a_snapshot"),
     "current": quote("default", "a_table_just_before_a_restore"),
     "worklist": quote("default", "a_worklist"),
+    "staging": quote("default", "a_table_for_rows_that_are_not_all_there"),
+    "held": quote("default", "a_list_of_what_is_there"),
     "own_table": quote("default", "a_table_of_ours"),
     "lock": quote("default", "a_lock"),
     "baseline": quote("default", "a_snapshot"),

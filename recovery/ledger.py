@@ -31,7 +31,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -56,7 +56,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.listeners: list[Callable[[Line], None]] = []  # told each line once it is written
-        self._read: tuple[bytes, list[Line]] = b"", []
+        self._read: tuple[bytes, list[Line | None]] = b"", []
         self._sound = b"", 0, START
         self._lock = FileLock(f"{path}.lock")
 
@@ -79,7 +79,7 @@ class Ledger:
     def lines(self) -> list[Line]:
         """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that. They are not to be changed:
         who asks again gets the same ones."""
-        return self._lines(self._content())
+        return [line for line in self._parsed(self._content()) if line is not None]
 
     def fault(self) -> str | None:
         """What breaks the chain, in a sentence, or None. A torn last line breaks nothing."""
@@ -88,25 +88,27 @@ class Ledger:
     def read(self, name: str) -> tuple[bytes, list[Line], str | None]:
         """The content, its whole lines, and what breaks its chain in a sentence about `name`, all of one moment."""
         content = self._content()
-        return content, self._lines(content), self._fault(content, name)
+        return content, [line for line in self._parsed(content) if line is not None], self._fault(content, name)
 
-    def _lines(self, content: bytes) -> list[Line]:
-        """What was parsed before, as long as the content begins with the same bytes, and what has come since."""
+    def _parsed(self, content: bytes) -> list[Line | None]:
+        """Each whole line, None where it is not readable. What was parsed before is not parsed again, as long as the content
+        begins with the same bytes."""
         read, lines = self._read
         if not content.startswith(read):
             read, lines = b"", []
-        whole = content.rfind(b"\n") + 1
-        if whole > len(read):
-            lines = lines + lines_of(content[len(read) : whole])
-            self._read = content[:whole], lines
-        return lines.copy()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) > len(read):
+            lines = lines + [_line_of(raw) for raw in _raw(whole[len(read) :])]
+            self._read = whole, lines
+        return lines
 
     def _fault(self, content: bytes, name: str) -> str | None:
         """As `fault_of`; what was found sound before is not looked at again as long as the content begins with the same bytes."""
         sound, seq, sha = self._sound
         if not content.startswith(sound):
             sound, seq, sha = b"", 0, START
-        fault, seq, sha = _followed(content[len(sound) :], name, seq, sha)
+        lines = self._parsed(content)[seq:]
+        fault, seq, sha = _followed(zip(lines, _raw(content[len(sound) :]), strict=True), name, seq, sha)
         if fault is None:
             self._sound = content[: content.rfind(b"\n") + 1], seq, sha
         return fault
@@ -184,25 +186,27 @@ class Ledger:
 
 def lines_of(content: bytes) -> list[Line]:
     """All whole lines of a ledger's content, oldest first, whether or not its chain holds."""
-    return [line for line, _ in _parsed(content) if line is not None]
+    return [line for line in map(_line_of, _raw(content)) if line is not None]
 
 
 def fault_of(content: bytes, name: str) -> str | None:
     """What breaks the chain of a ledger's content, in a sentence about `name`, or None. A torn last line breaks nothing; a line
     that says the same in other bytes does."""
-    return _followed(content, name, 0, START)[0]
+    return _followed(((_line_of(raw), raw) for raw in _raw(content)), name, 0, START)[0]
 
 
-def _followed(content: bytes, name: str, seq: int, previous: str) -> tuple[str | None, int, str]:
-    """What breaks the chain of what follows `seq` lines, the last of which has the SHA-256 `previous`; and the same two of the
-    last line that holds."""
-    for line, raw in _parsed(content):
+def _followed(
+    lines: Iterable[tuple[Line | None, bytes]], name: str, seq: int, previous: str
+) -> tuple[str | None, int, str]:
+    """What breaks the chain of whole lines, each with its bytes, that follow `seq` others, the last of which has the SHA-256
+    `previous`; and the same two of the last line that holds."""
+    for line, raw in lines:
         where = f"line {seq + 1} of {name}"
         if line is None:
-            return f"{where} is not readable" if raw else None, seq, previous
+            return f"{where} is not readable", seq, previous
         claimed = line.get("sha")
-        body = {key: value for key, value in line.items() if key != "sha"}
-        if claimed != _sha(body) or raw != _bytes(text_of(line)) + b"\n":
+        body, text = _texts(line)
+        if claimed != hashlib.sha256(_bytes(body)).hexdigest() or raw != _bytes(text):
             return f"{where} was changed after it was written", seq, previous
         if line.get("prev") != previous or line.get("seq") != seq:
             return f"{where} does not follow the line before it", seq, previous
@@ -218,17 +222,29 @@ def chained(line: Line, prev: str) -> Line:
     return body | {"sha": _sha(body)}
 
 
-def _parsed(content: bytes) -> Iterator[tuple[Line | None, bytes]]:
-    """Each line with its bytes, None where it is not a JSON object; (None, b"") for one that was cut off."""
-    *whole, torn = content.split(b"\n")
-    for raw in whole:
-        try:
-            line = json.loads(raw)
-        except (ValueError, RecursionError):
-            line = None
-        yield (line if isinstance(line, dict) else None), raw + b"\n"
-    if torn:
-        yield None, b""
+def _raw(content: bytes) -> list[bytes]:
+    """The bytes of each whole line, without its ending."""
+    return content.split(b"\n")[:-1]
+
+
+def _line_of(raw: bytes) -> Line | None:
+    """A line of its bytes, None where they are not a JSON object."""
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _texts(line: Line) -> tuple[str, str]:
+    """A line without its sha, and with it, as the file has it: of long lines both at the price of one, for what stands behind
+    the sha is short."""
+    body = text_of({key: value for key, value in line.items() if key != "sha"})
+    behind = {key: value for key, value in line.items() if key > "sha"}
+    if "sha" not in line or not behind:
+        return body, text_of(line)
+    end = text_of(behind)[1:]
+    return body, f'{body.removesuffix(end)}"sha": {json.dumps(line["sha"], ensure_ascii=False)}, {end}'
 
 
 def head_of(content: bytes) -> tuple[int, str]:

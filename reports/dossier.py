@@ -264,8 +264,8 @@ def of(lines: Sequence[Line], fault: str = "") -> Dossier:
     for line in lines:
         if line.get("run") in own:
             own[line["run"]].append(line)
-    acting = [line for line in lines if line["kind"] in story.TELL_OF_ACTIONS]
-    runs = tuple(story.of(line, own[line["run"]], acting, ledger="", fault=fault) for line in begun)
+    acts = story.by_action(lines)
+    runs = tuple(story.of(line, own[line["run"]], acts, ledger="", fault=fault) for line in begun)
     digest = begun[-1]["digest"]
     read = next((line for line in reversed(lines) if line["kind"] == "incident" and line["digest"] == digest), None)
     facts = _facts(read)
@@ -282,7 +282,7 @@ def of(lines: Sequence[Line], fault: str = "") -> Dossier:
         runs=runs,
         environments=_environments(begun),
         figures=tuple(_state(line) for line in lines if line["kind"] == "figures"),
-        actions=story.attempts(acting),
+        actions=story.attempts(acts),
         copies=_copies(lines),
         exported=tuple(line for line in lines if line["kind"] == "exported"),
         overrides=tuple(story.override(line) for line in lines if line["kind"] == "override"),

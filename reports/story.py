@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from recovery.errors import UsageError
@@ -18,6 +19,7 @@ from recovery.ledger import Ledger, Line
 from recovery.phases import BY_NAME, GUARDS, waits
 from recovery.standing import STOPPED, UNFINISHED, is_stopped
 
+Acts = Mapping[str, Sequence[Line]]
 GUARDED = tuple(guard.name for guard in GUARDS)
 
 
@@ -205,11 +207,11 @@ def read(ledger: Ledger, run: str = "") -> Run:
     if begun is None:
         raise UsageError(f"The ledger {ledger.path} has no run {run}".rstrip() + ".")
     own = [line for line in lines if line.get("run") == begun["run"]]
-    return of(begun, own, lines, ledger=str(ledger.path), fault=fault or "")
+    return of(begun, own, by_action(lines), ledger=str(ledger.path), fault=fault or "")
 
 
-def of(begun: Line, own: Sequence[Line], lines: Sequence[Line], *, ledger: str, fault: str) -> Run:
-    """The run that a line began, from its own lines; `lines` are all that tell of actions, its own and those before it."""
+def of(begun: Line, own: Sequence[Line], acts: Acts, *, ledger: str, fault: str) -> Run:
+    """The run that a line began, from its own lines; `acts` are all that tell of actions, its own and those before it."""
     return Run(
         id=begun["run"],
         incident=begun["incident"],
@@ -225,7 +227,7 @@ def of(begun: Line, own: Sequence[Line], lines: Sequence[Line], *, ledger: str, 
         clock=datetime.fromisoformat(begun["now"]),
         began=datetime.fromisoformat(begun["time"]),
         ended=datetime.fromisoformat(own[-1]["time"]),
-        phases=_phases(begun, own, lines),
+        phases=_phases(begun, own, acts),
         overrides=tuple(override(line) for line in own if line["kind"] == "override"),
         ledger=ledger,
         first_line=own[0]["seq"],
@@ -239,7 +241,7 @@ def _window(ends: Sequence[str] | None) -> tuple[datetime, datetime] | None:
     return (datetime.fromisoformat(ends[0]), datetime.fromisoformat(ends[1])) if ends else None
 
 
-def _phases(begun: Line, own: Sequence[Line], lines: Sequence[Line]) -> tuple[PhaseOutcome, ...]:
+def _phases(begun: Line, own: Sequence[Line], acts: Acts) -> tuple[PhaseOutcome, ...]:
     """The phases in order. A check that counts for several is told with the first of them."""
     checks = [_check(line) for line in own if line["kind"] == "evidence"]
     phases, told = [], set[str]()
@@ -262,7 +264,7 @@ def _phases(begun: Line, own: Sequence[Line], lines: Sequence[Line]) -> tuple[Ph
                 seconds=end.get("seconds", 0.0),
                 checks=here,
                 problems=problems,
-                action=_action(name, own, lines),
+                action=_action(name, own, acts),
                 ended=moment(end) if end else None,
             )
         )
@@ -319,7 +321,18 @@ def _query(answer: Line) -> Query:
 
 
 ACTED = ("started", "unit", "done", "failed")
-TELL_OF_ACTIONS = (*ACTED, "snapshot")
+SNAPSHOTS = ""
+
+
+def by_action(lines: Sequence[Line]) -> Acts:
+    """The lines that tell of actions, by the action; those of snapshots apart."""
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        if line["kind"] in ACTED:
+            found.setdefault(line["action"], []).append(line)
+        elif line["kind"] == "snapshot":
+            found.setdefault(SNAPSHOTS, []).append(line)
+    return found
 
 
 def override(line: Line) -> Override:
@@ -331,7 +344,7 @@ def moment(line: Line) -> datetime:
     return datetime.fromisoformat(line["time"])
 
 
-def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOutcome | None:
+def _action(phase: str, own: Sequence[Line], acts: Acts) -> ActionOutcome | None:
     """The phase's action: its plan if it was only shown, what the run did of it if it acted."""
     for line in own:
         if line["kind"] == "plan" and line["phase"] == phase:
@@ -339,34 +352,31 @@ def _action(phase: str, own: Sequence[Line], lines: Sequence[Line]) -> ActionOut
     names = {BY_NAME[phase].action, BY_NAME[phase].swapping} if phase in BY_NAME else set()
     name = next((line["action"] for line in own if line["kind"] in ACTED and line["action"] in names), None)
     acted = [line for line in own if line["kind"] in ACTED and line["action"] == name]
-    if not acted:
+    if name is None:
         return None
-    until = acted[-1]["seq"]
-    started = [line for line in lines if line["kind"] == "started" and line["action"] == name and line["seq"] <= until]
-    if not started:
+    so_far = [line for line in acts[name] if line["seq"] <= acted[-1]["seq"]]
+    starts = [place for place, line in enumerate(so_far) if line["kind"] == "started"]
+    if not starts:
         return None
-    since = [line for line in lines if started[-1]["seq"] < line["seq"] <= until and line.get("action") == name]
-    return _carried_out(started[-1], since, acted, lines)
+    return _carried_out(so_far[starts[-1]], so_far[starts[-1] + 1 :], acted, acts)
 
 
-def attempts(lines: Sequence[Line]) -> tuple[ActionOutcome, ...]:
-    """Every action that was begun, over all runs that went on with it."""
-    told, begun = [], [line for line in lines if line["kind"] == "started"]
-    for number, start in enumerate(begun):
-        later = [line["seq"] for line in begun[number + 1 :] if line["action"] == start["action"]]
-        until = min(later, default=lines[-1]["seq"] + 1)
-        since = [line for line in lines if start["seq"] < line["seq"] < until and line.get("action") == start["action"]]
-        told.append(_carried_out(start, since, [start, *since], lines))
-    return tuple(told)
+def attempts(acts: Acts) -> tuple[ActionOutcome, ...]:
+    """Every action that was begun, over all runs that went on with it, in order."""
+    told = []
+    for action, lines in acts.items():
+        starts = [place for place, line in enumerate(lines) if action != SNAPSHOTS and line["kind"] == "started"]
+        for place, until in pairwise([*starts, len(lines)]):
+            start, *since = lines[place:until]
+            told.append((start["seq"], _carried_out(start, since, [start, *since], acts)))
+    return tuple(outcome for _, outcome in sorted(told, key=lambda each: each[0]))
 
 
-def _carried_out(begun: Line, since: Sequence[Line], acted: Sequence[Line], lines: Sequence[Line]) -> ActionOutcome:
+def _carried_out(begun: Line, since: Sequence[Line], acted: Sequence[Line], acts: Acts) -> ActionOutcome:
     """An action as far as it came: `since` are its lines after it began, `acted` those that are told of."""
     done = next((line for line in acted if line["kind"] == "done"), None)
     failed = next((line for line in reversed(acted) if line["kind"] == "failed"), None)
-    taken = [
-        line for line in lines if line["kind"] == "snapshot" and line.get("base", line["name"]) == begun["snapshot"]
-    ]
+    taken = [line for line in acts.get(SNAPSHOTS, ()) if line.get("base", line["name"]) == begun["snapshot"]]
     return _told(
         begun["plan"],
         begun["phase"],

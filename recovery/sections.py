@@ -104,7 +104,7 @@ class Cluster(Section):
     """The cluster that the tables lie on. `reads` gives, by local table, the Distributed table over it, which is read and
     inserted into."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$", max_length=100)]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]
     reads: Annotated[dict[Name, Name], Field(min_length=1)]
 
 

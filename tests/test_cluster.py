@@ -9,8 +9,10 @@ from unittest.mock import patch
 
 import pytest
 
+from checks import test_preflight
 from recovery import cluster, statements
 from recovery.errors import GateClosed, IncidentError
+from recovery.evidence import Evidence
 from recovery.incident import Incident, load
 from recovery.warehouse import Warehouse
 from scripts.plan import main as show_plan
@@ -179,23 +181,49 @@ def test_the_plan_command_shows_the_statements_as_they_would_be_sent(
     assert f"DELETE FROM `{clustered.database}`.`{FILLS}` ON CLUSTER `three_shards`" in out
 
 
+def test_preflight_is_red_where_the_server_knows_no_such_cluster(clustered: Case) -> None:
+    assert clustered.pytest("preflight") == 1
+    (line,) = [line for line in clustered.lines("evidence") if line["check"] == "test_replicas_are_in_step"]
+    assert line["verdict"] == "NO-GO"
+    assert "hosts of the cluster three_shards in system.clusters 0" in line["sentence"]
+    assert "fills_all has the engine Merge; events_all has the engine Merge" in line["sentence"]
+
+
+def test_preflight_is_go_where_each_table_lies_over_its_local_one(
+    clustered: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a server would answer that has the cluster: an embedded one refuses to make a Distributed table of it."""
+    db = clustered.database
+    tables = f"""
+        SELECT '{db}' AS database, if(n = 0, 'fills_all', 'events_all') AS name, 'Distributed' AS engine,
+            concat('Distributed(\\'three_shards\\', \\'{db}\\', \\'', if(n = 0, '{FILLS}', '{EVENTS}'), '\\', cityHash64(wallet))') AS
+            engine_full
+        FROM (SELECT arrayJoin([0, 1]) AS n)"""
+    real = statements.text
+    monkeypatch.setattr(
+        statements, "text", lambda asked: real(asked)
+        .replace("system.tables", f"({tables})")
+        .replace("system.clusters", "(SELECT arrayJoin(['three_shards', 'three_shards', 'other']) AS cluster)")
+        if asked == "cluster" else real(asked),
+    )  # fmt: skip
+    incident = load(clustered.incident)
+    with Warehouse(incident, clustered.dsn) as warehouse:
+        evidence = Evidence("test_replicas_are_in_step", ["preflight"])
+        test_preflight.test_replicas_are_in_step(incident, warehouse, evidence)
+    assert evidence.verdict == "GO", evidence.sentence
+    assert evidence.found["hosts"] == 2
+
+
 # What is never sent
 
 
 @pytest.mark.parametrize("words", [(), ("--override-gate", "we are sure")])
 def test_execute_is_refused_with_one_sentence_and_nothing_begins(clustered: Case, words: tuple[str, ...]) -> None:
-    before = (
-        clustered.fingerprint(),
-        clustered.value("SELECT groupArray(name) FROM system.tables WHERE database != 'system'"),
-    )
+    before = everything(clustered)
     assert clustered.pytest("phase2", "--execute", *words) == 11
     assert "--execute is not allowed: " in clustered.output
     assert "acting on a cluster is not proven, so nothing was begun and no override passes this" in clustered.output
-    after = (
-        clustered.fingerprint(),
-        clustered.value("SELECT groupArray(name) FROM system.tables WHERE database != 'system'"),
-    )
-    assert after == before
+    assert everything(clustered) == before
     assert clustered.ledger.lines() == []
 
 

@@ -23,8 +23,9 @@ DISTRIBUTED_DDL = re.compile(
     r")"
 )
 INSERT = re.compile(r"\A(?:--.*\n)*INSERT INTO ")
-# The lock and the mirror of the ledger lie on one host, the same for all runners: two hosts create one table each.
-ON_ONE_HOST = ("ledger_create", "lock_take", "lock_beat")
+# The lock and the mirror of the ledger lie on one host, the same for all runners: two hosts create one table each. Whether a
+# table was made is asked of the local one, for a Distributed table is there without it.
+ON_ONE_HOST = ("ledger_create", "lock_take", "lock_beat", "quarantine_exists")
 
 
 def goes_to_every_host(name: str) -> bool:

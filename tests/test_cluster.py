@@ -54,9 +54,15 @@ def clustered(case: Case) -> Case:
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> Incident:
     """January's incident, naming a cluster."""
-    path = tmp_path_factory.mktemp("clustered") / INCIDENT.path.name
-    path.write_text(INCIDENT.path.read_text("utf-8") + SECTION)
-    path.with_suffix(".sql").write_text(INCIDENT.right_rows)
+    return named_by(tmp_path_factory.mktemp("clustered"), SECTION)
+
+
+def named_by(folder: Path, section: str) -> Incident:
+    """January's incident with a section more, its SELECT reading Distributed tables."""
+    path = folder / INCIDENT.path.name
+    path.write_text(f"{INCIDENT.path.read_text('utf-8')}\n{section}")
+    select = re.sub(rf"\b({EVENTS}|pm_token_to_condition_map_v5)\b", r"\1_all", INCIDENT.right_rows)
+    path.with_suffix(".sql").write_text(select)
     return load(path)
 
 
@@ -83,7 +89,7 @@ def test_what_is_sent_to_every_host_names_the_cluster_once_and_the_local_tables(
     sql = composed(named, name)
     assert sql.count(" ON CLUSTER `three_shards`") == 1
     assert "_all`" not in sql
-    assert sql.replace(" ON CLUSTER `three_shards`", "") == composed(INCIDENT, name)
+    assert sql.replace(" ON CLUSTER `three_shards`", "") == composed(INCIDENT, name)  # which holds no right rows
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -194,11 +200,12 @@ def test_preflight_is_go_where_each_table_lies_over_its_local_one(
 ) -> None:
     """As a server would answer that has the cluster: an embedded one refuses to make a Distributed table of it."""
     db = clustered.database
-    tables = f"""
-        SELECT '{db}' AS database, if(n = 0, 'fills_all', 'events_all') AS name, 'Distributed' AS engine,
-            concat('Distributed(\\'three_shards\\', \\'{db}\\', \\'', if(n = 0, '{FILLS}', '{EVENTS}'), '\\', cityHash64(wallet))') AS
-            engine_full
-        FROM (SELECT arrayJoin([0, 1]) AS n)"""
+    over = {"fills_all": FILLS, "events_all": EVENTS}
+    tables = " UNION ALL ".join(
+        f"SELECT '{db}' AS database, '{name}' AS name, 'Distributed' AS engine, "
+        f"'Distributed(\\'three_shards\\', \\'{db}\\', \\'{local}\\', cityHash64(wallet))' AS engine_full"
+        for name, local in over.items()
+    )
     real = statements.text
     monkeypatch.setattr(
         statements, "text", lambda asked: real(asked)

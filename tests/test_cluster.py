@@ -11,7 +11,7 @@ import pytest
 
 from checks import test_preflight
 from recovery import cluster, statements
-from recovery.errors import GateClosed, IncidentError
+from recovery.errors import GateClosed, IncidentError, StatementFailed
 from recovery.evidence import Evidence
 from recovery.incident import Incident, load
 from recovery.warehouse import Warehouse
@@ -114,6 +114,14 @@ def test_every_statement_as_it_would_be_sent_is_one_that_clickhouse_parses(clust
             parsed[name] = warehouse.ask("parsed", statement=sql).first["parsed"]
     assert parsed.keys() == set(EVERY_HOST)
     assert [name for name, text in parsed.items() if " ON CLUSTER three_shards" not in text] == []
+
+
+def test_a_statement_with_the_words_in_the_wrong_place_is_refused_by_the_parser(clustered: Case) -> None:
+    with (
+        Warehouse(load(clustered.incident), clustered.dsn) as warehouse,
+        pytest.raises(StatementFailed, match="Syntax error"),
+    ):
+        warehouse.ask("parsed", statement="DROP TABLE IF EXISTS `a`.`b` SYNC ON CLUSTER `three_shards`")
 
 
 # The section

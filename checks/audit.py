@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -307,9 +307,15 @@ class Audit:
                 codes.add(INCOMPLETE if incomplete else 1)
         return next((code for code in PRECEDENCE if code in codes), 0)
 
-    def show(self, phase: str, plan: Plan) -> None:
-        """A plan that was shown and not carried out."""
-        self.shown_plans[phase] = plan.record()
+    def show(self, phase: str, plan: Plan, texts: Sequence[str] = ()) -> None:
+        """A plan that was shown and not carried out; with the texts of its statements, where they are all that there is."""
+        self.shown_plans[phase] = plan.record() | ({"statements": list(texts)} if texts else {})
+
+    @property
+    def way_in(self) -> str:
+        """What to do to have a shown plan carried out."""
+        cluster = self.incident.cluster
+        return f"nothing is carried out on the cluster {cluster.name}" if cluster else "pass --execute to do it"
 
     def summarise(self, shown: pytest.TerminalReporter) -> None:
         """The plans and the phases with their figures, at the end of the terminal's output."""
@@ -321,12 +327,14 @@ class Audit:
             return
         for phase in self.phases:
             if plan := self.shown_plans.get(phase):
-                shown.line(f"{phase}: {plan['action']} would {plan['sentence']}; pass --execute to do it.")
+                shown.line(f"{phase}: {plan['action']} would {plan['sentence']}; {self.way_in}.")
                 shown.line(f"  about {plan['rows']:,} rows, {plan['bytes']:,} bytes of disk")
                 for unit in plan["units"]:
                     shown.line(f"  - {unit['label']} (undo: {unit['undo']})")
                 if plan["snapshot"]:
                     shown.line(f"  before that, a snapshot of {', '.join(plan['snapshot'])}")
+                for text in plan.get("statements", []):
+                    shown.line("  " + text.replace("\n", "\n    "))
         lines = self.ledger.lines()
         ends = [line for line in lines if line["kind"] == "finished" and line["run"] == self.run]
         shown.line(terminal.table(ends, width=terminal.width(shown), colour=shown.hasmarkup))

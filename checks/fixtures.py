@@ -18,6 +18,7 @@ from recovery.evidence import Evidence
 from recovery.incident import Incident
 from recovery.ledger import Line
 from recovery.phases import BY_NAME, HOURLY
+from recovery.plan import staged
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 from reports import page
@@ -103,7 +104,7 @@ def recovered(request: pytest.FixtureRequest, audit: Audit) -> Plan:
             return action.run(doing, phase, replace(place, tell=say), override=audit.mode.override)
     plan = doing.plan(place)
     if plan.units:
-        audit.show(phase.name, plan)
+        audit.show(phase.name, plan, staged(place, phase, doing, plan).texts if audit.incident.cluster else ())
     return plan
 
 
@@ -112,7 +113,7 @@ def carried_out(audit: Audit, request: pytest.FixtureRequest) -> None:
     """The check is skipped where the action of its phase was only shown."""
     shown = audit.shown_plans.get(request.node.stash[page.PHASES][0])
     if shown:
-        pytest.skip(f"dry run: {shown['action']} would {shown['sentence']}; pass --execute to do it")
+        pytest.skip(f"dry run: {shown['action']} would {shown['sentence']}; {audit.way_in}")
 
 
 @pytest.fixture

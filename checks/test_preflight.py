@@ -10,6 +10,7 @@ from recovery import census, prover
 from recovery.deduplicate import sorting_key_columns
 from recovery.evidence import Evidence
 from recovery.incident import Incident
+from recovery.sections import Cluster
 from recovery.warehouse import OLDEST_SERVER, Warehouse
 from recovery.workplace import Workplace
 
@@ -245,6 +246,27 @@ def test_replicas_are_in_step(incident: Incident, warehouse: Warehouse, evidence
         )
     else:
         evidence.note(f"{facts.engine} is no engine whose replicas system.replicas shows: none is waited for.")
+    if incident.cluster:
+        _look_at_the_cluster(incident, incident.cluster, warehouse, evidence)
+
+
+def _look_at_the_cluster(incident: Incident, cluster: Cluster, warehouse: Warehouse, evidence: Evidence) -> None:
+    """The server knows the cluster, and each table that is read through lies over its local table on every shard of it."""
+    database = incident.table.database
+    answer = warehouse.ask("cluster", cluster=cluster.name, database=database, tables=list(cluster.reads.values()))
+    over = {name: (engine, list(lies_over)) for name, engine, lies_over in answer.first["tables"]}
+    wanted = {through: [cluster.name, database, local] for local, through in cluster.reads.items()}
+    wrong = [name for name in wanted if over.get(name) != ("Distributed", wanted[name])]
+    evidence.show(answer, examined=1, cluster=cluster.name, hosts=answer.first["hosts"])
+    evidence.expect(f"hosts of the cluster {cluster.name} in system.clusters", answer.first["hosts"], ">=", 1)
+    evidence.expect(
+        "tables of cluster.reads that are not Distributed over their local table there", len(wrong), "==", 0
+    )
+    if wrong:
+        named = "; ".join(f"{name} has the engine {over.get(name, ('none',))[0]}" for name in wrong)
+        evidence.note(
+            f"{named}. Name tables of ENGINE = Distributed({cluster.name}, {database}, local table, sharding key)."
+        )
 
 
 def test_the_server_is_supported(incident: Incident, warehouse: Warehouse, evidence: Evidence) -> None:

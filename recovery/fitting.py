@@ -26,6 +26,8 @@ def faults(warehouse: Warehouse) -> list[str]:
 def _named(warehouse: Warehouse) -> Iterator[tuple[str, str, list[str]]]:
     """Key, table and columns."""
     incident = warehouse.incident
+    for local, over in incident.cluster.reads.items() if incident.cluster else ():
+        yield f"cluster.reads.{local}", over, []
     if incident.positions:
         yield "positions.table", incident.positions.table, [incident.positions.time]
         yield "positions.resolutions", incident.positions.resolutions, []

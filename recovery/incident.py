@@ -22,6 +22,7 @@ from recovery.sections import (
     Announce,
     Backfill,
     Board,
+    Cluster,
     Cost,
     Deduplicate,
     Gates,
@@ -71,12 +72,25 @@ class _File(Section):
     evidence: Kept = Kept()
     announce: Announce | None = None
     checklist: dict[Name, Item] = Field(default_factory=dict)
+    cluster: Cluster | None = None
 
     @model_validator(mode="after")
     def _quarantine_apart(self) -> Self:
         """Orphans that were moved onto the table they are removed from would be lost."""
         if self.table.quarantine in (self.table.name, self.source.table, self.services.updater.table):
             raise ValueError(f"table.quarantine = {self.table.quarantine!r}: a table of its own is expected")
+        return self
+
+    @model_validator(mode="after")
+    def _cluster_is_read_whole(self) -> Self:
+        """A check that read one shard only would prove nothing of the others."""
+        if self.cluster is None:
+            return self
+        for key, local in (("table.name", self.table.name), ("source.table", self.source.table)):
+            if local not in self.cluster.reads:
+                raise ValueError(f"cluster.reads: the Distributed table over {local} ({key}) is expected in it")
+        if twice := sorted(self.cluster.reads.keys() & set(self.cluster.reads.values())):
+            raise ValueError(f"cluster.reads: {twice[0]} cannot be a local table and a Distributed one")
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from recovery.census import Census
 from recovery.deduplicate import Deduplicate
 from recovery.ledger import Line
 from recovery.phases import PHASES, Phase
+from recovery.statements import Write
+from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace
 
 # The attempt's number in a snapshot's name is only known when the action begins.
@@ -49,6 +52,12 @@ class Stage:
     plan: Plan
     snapshot: tuple[Statement, ...]
     steps: tuple[Step, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """Each statement's text once, in order, without its comment."""
+        every = [*self.snapshot, *(statement for step in self.steps for statement in step.statements)]
+        return list(dict.fromkeys(re.sub(r"\A(--.*\n)*", "", statement.sql) for statement in every))
 
     @property
     def seconds(self) -> float | None:
@@ -102,17 +111,32 @@ def _stage(place: Workplace, phase: Phase, action: Action, measured: dict[tuple[
         plan = action.plan_for(place, Census.take(place.warehouse).once_backfilled())
     else:
         plan = action.plan(place)
+    return staged(place, phase, action, plan, measured)
+
+
+def staged(
+    place: Workplace, phase: Phase, action: Action, plan: Plan, measured: Mapping[tuple[str, str], Rate] | None = None
+) -> Stage:
+    """A plan with its statements."""
     taken: tuple[Statement, ...] = ()
     if plan.units and plan.snapshot:
         home = positions.at(place) if phase.section else place
         held = {row["partition_id"] for row in home.warehouse.ask_again("rows_of").rows}
         name = snapshot.name_of(home, phase.name, ATTEMPT)
         writes = snapshot.writes(home.warehouse, name, [each for each in plan.snapshot if each in held])
-        taken = tuple(Statement(write.name, *home.warehouse.composed(write)) for write in writes)
-    return Stage(phase.name, plan, taken, tuple(_step(place, action, unit, measured) for unit in plan.units))
+        taken = tuple(_statement(home.warehouse, write) for write in writes)
+    return Stage(phase.name, plan, taken, tuple(_step(place, action, unit, measured or {}) for unit in plan.units))
 
 
-def _step(place: Workplace, action: Action, unit: Unit, measured: dict[tuple[str, str], Rate]) -> Step:
+def _statement(warehouse: Warehouse, write: Write) -> Statement:
+    """A statement as it would be sent; on a cluster, where none was ever sent, ClickHouse's parser has to take it."""
+    sql, bound = warehouse.composed(write)
+    if warehouse.incident.cluster:
+        warehouse.ask("parsed", statement=sql)
+    return Statement(write.name, sql, bound)
+
+
+def _step(place: Workplace, action: Action, unit: Unit, measured: Mapping[tuple[str, str], Rate]) -> Step:
     rate = measured.get((action.name, unit.kind))
-    statements = [Statement(write.name, *place.warehouse.composed(write)) for write in action.writes(place, unit)]
+    statements = [_statement(place.warehouse, write) for write in action.writes(place, unit)]
     return Step(unit.label, unit.rows, unit.bytes, rate.of(unit.rows) if rate else None, unit.undo, tuple(statements))

@@ -102,6 +102,14 @@ class Table(Section):
     quarantine: Name
 
 
+class Cluster(Section):
+    """The cluster that the tables lie on. `reads` gives, by local table, the Distributed table over it, which is read and
+    inserted into."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=100)]
+    reads: Annotated[dict[Name, Name], Field(min_length=1)]
+
+
 class Window(Section):
     """The damaged time, half-open, in UTC, and who and what is looked at by name. `quiet_days` of it may be empty."""
 

@@ -22,7 +22,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
-from recovery import progress, settings, statements
+from recovery import cluster, progress, settings, statements
 from recovery.driver import explained
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
@@ -70,7 +70,7 @@ class Warehouse:
         """`shared` is a folder in which the answers of one run are kept, so that its processes ask each thing once."""
         self.incident = incident
         self.dsn = Dsn.parse(dsn)
-        self.writable = writable
+        self.writable = writable and cluster.may_be_written(incident)
         self.shared = shared
         self.watch = progress.Watch(self._look)
         self._asked: dict[str, Answer] = {}
@@ -342,7 +342,7 @@ class Warehouse:
         self, name: str, names: Mapping[str, str] | None, parameters: Mapping[str, Any]
     ) -> tuple[str, dict[str, Any]]:
         """The statement with its words filled in, and those of the parameters that it takes."""
-        sql = statements.compose(name, self.words, **(names or {}))
+        sql = cluster.compose(self.incident, name, self.words, names or {})
         return sql, {key: parameters[key] for key in statements.parameters_of(sql) if key in parameters}
 
     def _query(self, name: str, sql: str, parameters: dict[str, Any]) -> Answer:

@@ -26,7 +26,7 @@ from recovery.statements import Column, Schema
 ROOT = Path(__file__).parent.parent
 README, RUNBOOK, CHANGELOG = ROOT / "README.md", ROOT / "docs" / "runbook.md", ROOT / "CHANGELOG.md"
 MESSAGES = ROOT / "docs" / "messages.md"
-PAGES = (README, RUNBOOK, CHANGELOG, MESSAGES)
+PAGES = (README, RUNBOOK, CHANGELOG, MESSAGES, ROOT / "docs" / "scale.md")
 JANUARY = load(ROOT / "incidents" / "2026-01-empty-condition-ids.toml")
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What a command line may begin with besides the project's own commands.

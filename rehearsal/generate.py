@@ -28,10 +28,10 @@ def generate(
     """
     first_day = (SCENARIO["window_start"] - timedelta(days=history_days)).date()
     given = {"rows": rows, "seed": seed, "first_day": first_day, "now": SCENARIO["clock"]}
-    for name in [*folder("own"), *folder("tables"), *folder("world")]:
+    for name in [*folder("own"), *folder("tables"), *folder("flow"), *folder("world")]:
         execute(client, name, **given)
     batches = [batch for (batch,) in ask(client, "batches")]
-    steps = [*folder("draw"), *folder("trades"), *folder("stored")]
+    steps = [*folder("draw"), *folder("trades")]
     for done, batch in enumerate(batches):
         for position, name in enumerate(steps):
             progress(name, done * len(steps) + position, len(batches) * len(steps))
@@ -79,18 +79,17 @@ def compare(
 ) -> Comparison:
     """Compare the final state with the truth; the quarantine may be missing."""
     exists = ask(client, "quarantine_exists", database=database, quarantine=quarantine)[0][0]
-    findings = ask(
-        client,
-        "compare",
-        database=database,
-        table=table,
-        quarantine_database=database if exists else "rehearsal",
-        quarantine=quarantine if exists else "no_quarantine",
-        window_start=window_start,
-        window_end=window_end,
-    )
+    tables = {
+        "database": database,
+        "table": table,
+        "quarantine_database": database if exists else "rehearsal",
+        "quarantine": quarantine if exists else "no_quarantine",
+    }
+    findings = ask(client, "compare", window_start=window_start, window_end=window_end, **tables)
     counts = {finding.replace(" ", "_"): fills for finding, fills, _ in findings}
-    samples = {finding.replace(" ", "_"): list(sample) for finding, _, sample in findings}
+    ids = [each for _, _, sample in findings for each in sample]
+    names = dict(ask(client, "compare_names", ids=ids, **tables)) if ids else {}
+    samples = {finding.replace(" ", "_"): sorted(names[each] for each in sample) for finding, _, sample in findings}
     return Comparison(truth=sum(truth_counts(client).values()), samples=samples, **counts)
 
 

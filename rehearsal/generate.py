@@ -41,7 +41,14 @@ def generate(
     positions.make_as_production_had_them(client)
     for cron in SCENARIO["boards"]:
         boards.refresh(client, cron, SCENARIO["clock"] - LAST_REFRESH)
+    execute(client, "generated", days=history_days, **given)
     progress("done", len(batches) * len(steps), len(batches) * len(steps))
+
+
+def generated_with(client: Client) -> tuple[int, int, int] | None:
+    """Rows, seed and days of history of the incident that is there; None where its generation did not end."""
+    there = ask(client, "exists", database="rehearsal", table="generated")[0][0]
+    return ask(client, "generated_with")[0] if there else None
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def compare(
     window_end: datetime,
 ) -> Comparison:
     """Compare the final state with the truth; the quarantine may be missing."""
-    exists = ask(client, "quarantine_exists", database=database, quarantine=quarantine)[0][0]
+    exists = ask(client, "exists", database=database, table=quarantine)[0][0]
     tables = {
         "database": database,
         "table": table,

@@ -25,7 +25,8 @@ BUSIEST = "SELECT wallet FROM rehearsal.truth WHERE source = 'clob' GROUP BY wal
 # The trader buys ten tokens of each condition for 1 dollar or more, and sells those of the first for 4.
 TRADES = f"""
 INSERT INTO rehearsal.halves (wallet, kind, created, rank, outcome, batch, n, half, at, is_buy, tokens, usdc, class)
-SELECT '{TRADER}', kind, created, rank, 0, 4294967290, 2 * number + buys, number % 2, toDateTime('2026-01-05', 'UTC') + 2 * number + (NOT buys), buys,
+SELECT '{TRADER}', kind, created, rank, 0, 4294967290, 2 * number + buys, number % 2,
+       toDateTime('2026-01-05', 'UTC') + 2 * number + (NOT buys), buys,
        if(number < {CLOSED + OPEN}, 10000000, 900000), if(buys, 1000000 + number * 50000, 4000000), 'clean'
 FROM (SELECT *, row_number() OVER (ORDER BY condition_id) - 1 AS number FROM rehearsal.conditions)
 ARRAY JOIN [1, 0] AS buys

@@ -24,13 +24,14 @@ from recovery.embedded import EmbeddedServer
 from recovery.incident import load
 from recovery.ledger import Ledger
 from recovery.phases import PHASES
-from rehearsal.__main__ import End, compare_end, cutoff_of, main, phases_of, scale_of, show_end, write_incident
+from rehearsal.__main__ import compare_end, cutoff_of, main, phases_of, scale_of, write_incident
 from rehearsal.boards import Boards, refresh
 from rehearsal.clock import Clock
 from rehearsal.generate import Comparison, compare, generate
 from rehearsal.positions import Positions, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
+from rehearsal.showing import End, show_end
 from rehearsal.writer import Mode, Writer
 
 FILLS = "pm_canonical_fills_v4"

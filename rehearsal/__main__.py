@@ -126,11 +126,13 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
         slack = stack.enter_context(Slack())
         scale = scale_of(client, load(chosen.incident), chosen.rows)
+        if scale:
+            execute(client, "positions/clear")  # the end is compared with those up to the rebuild
         units = unit_rows(load(chosen.incident), chosen.rows)
         incident = write_incident(
             chosen.incident, folder / "incidents", services, scale, units, slack, swap=chosen.swap
         )
-        writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
+        writer = Writer(connect, services, chosen.writer)
         writer.start()
         try:
             runs = _run_phases(asked, server.dsn, incident, folder, trail, services, slack, usage, console)
@@ -211,7 +213,6 @@ def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
         return {}
     _make_right_positions(client, incident, SCENARIO["clock"])
     found = sizes(client)
-    execute(client, "positions/clear")
     expected = {}
     for month in incident.positions.sizes:
         conditions, longs, shorts = ([n // 2, n * 2] for n in found.get(month, (0, 0, 0)))

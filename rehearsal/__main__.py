@@ -9,6 +9,7 @@ import os
 import shlex
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -34,7 +35,7 @@ from rehearsal.folder import BEFORE, PHASES_BY_SWAP, RehearsalError, Usage, memo
 from rehearsal.folder import PHASES as PHASES_TAKE
 from rehearsal.generate import compare, generate, generated_with, truth_counts
 from rehearsal.positions import Resolved, compare_positions, make_as_they_must_be, sizes
-from rehearsal.scenario import SCENARIO, execute
+from rehearsal.scenario import SCENARIO, ask, execute
 from rehearsal.services import Services
 from rehearsal.showing import End, PhaseRun, phase_table, show_end
 from rehearsal.slack import NAME, Slack
@@ -44,6 +45,8 @@ from reports import bundle
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = tuple(phase.name for phase in IN_ORDER)
 LINES_SHOWN = 60
+SETTLE_SECONDS = 900
+OUTDATED = 100_000_000  # bytes that are not worth waiting for
 PATIENCE = 7_200  # seconds for one statement of the rehearsal's own
 
 
@@ -118,6 +121,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         if chosen.until == BEFORE:
             _show_usage(usage, server, console)
             if chosen.keep:
+                _settle(client)
                 console.print(f"To go on: python -m rehearsal --from {shlex.quote(str(folder))}", soft_wrap=True)
             console.print(_verdict(BEFORE, True, True, []))
             return 0
@@ -196,6 +200,13 @@ def _generated_before(client: Any, source: Path) -> tuple[int, int, int]:
     if not (given := generated_with(client)):
         raise RehearsalError(f"the generation kept in {source} did not end; delete it, and generate it anew")
     return given
+
+
+def _settle(client: Any) -> None:
+    """Wait for merges, and until what they leave is removed: nobody would remove it from a kept folder."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while ask(client, "outdated")[0][0] > OUTDATED and time.monotonic() < until:
+        time.sleep(1)
 
 
 def _show_usage(usage: Usage, server: EmbeddedServer, console: Console) -> None:

@@ -1,4 +1,5 @@
--- Fragment: one row per identity of the affected partitions and of the right rows, with the class that it is in.
+-- Fragment: one row per identity of the affected partitions and of the right rows, of one slice of all identities by their hash, with
+-- the class that it is in.
 SELECT
     id,
     toDate(first_day % 65536) AS day,
@@ -54,6 +55,7 @@ FROM
             ${version} AS version
         FROM ${table}
         WHERE _partition_id IN {partitions:Array(String)}
+          AND sipHash64(tuple(${identity})) % {slices:UInt32} = {slice:UInt32}
         UNION ALL
         SELECT
             sipHash128(tuple(${identity})) AS id,
@@ -66,6 +68,7 @@ FROM
             0 AS home,
             0 AS version
         FROM (${right})
+        WHERE sipHash64(tuple(${identity})) % {slices:UInt32} = {slice:UInt32}
     )
     GROUP BY id
 )

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench import scale
-from recovery import cluster, statements
+from recovery import cluster
 from recovery.incident import Incident
 from recovery.statements import FRAGMENTS
 from tests.test_cluster import OURS, composed, named_by

@@ -53,7 +53,7 @@ class Census:
             right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
             if _agree(held, right):
                 return cls((held, right), quiet)
-        return cls((warehouse.ask("census", **asked),), quiet)
+        return cls((ranges.ask(warehouse, "census", ranges.of_identities(warehouse, asked), BY, **asked),), quiet)
 
     def once_backfilled(self) -> Self:
         """What will be counted when every identity that has a right row holds it: missing ones clean, broken ones
@@ -162,11 +162,13 @@ def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) ->
     """Some identities of a class, as text."""
     values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit, "shares": 1}
     if kind != ORPHAN or span or not Census.take(warehouse).agrees:
-        return [_identity(row) for row in warehouse.ask("sample", **values).rows]
+        name, pieces = "sample", ranges.of_identities(warehouse, values)
+    else:
+        name, pieces = "orphan_sample", ranges.of_table(warehouse)
     found: list[str] = []
-    for each in ranges.of_table(warehouse):
+    for each in pieces:
         if len(found) < limit:
-            rows = warehouse.ask("orphan_sample", **(values | each)).rows
+            rows = warehouse.ask(name, **(values | each)).rows
             found += [_identity(row) for row in rows[: limit - len(found)]]
     return found
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 
-from recovery import backfill, census
+from recovery import backfill, census, ranges
 from recovery.action import Plan, Unit
 from recovery.phases import Phase
 from recovery.statements import Write, quote
@@ -48,7 +48,7 @@ class Clear:
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         values = census.parameters(place.warehouse) | dict(unit.values)
-        return int(place.warehouse.ask_again("window_left", **values).first["left"])
+        return int(place.warehouse.ask_again("window_left", **values, slice=0, slices=1).first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         values = census.parameters(place.warehouse) | dict(unit.values)
@@ -58,7 +58,10 @@ class Clear:
         return [
             Write("drop_table", names, part="-drop"),
             Write("worklist_create", names, part="-create"),
-            Write("window_keep", names, values, "-list"),
+            *[
+                Write("window_keep", names, values | each, f"-list-{number}")
+                for number, each in enumerate(ranges.of_identities(place.warehouse, values))
+            ],
             Write("window_clear", names, values),
             Write("drop_table", names, part="-done"),
         ]

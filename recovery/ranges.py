@@ -1,4 +1,4 @@
-"""Ranges: a large table and its source in pieces along their sorting keys, so that no statement needs memory for the whole."""
+"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, so that no statement needs memory for all."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from recovery.warehouse import Answer, Warehouse
 
 TABLE_ROWS = 1_000_000  # of the table in one range: about 150 MB of the server's memory for a census
 SOURCE_ROWS = 250_000  # of the source in one range: about 200 MB, most of it for judging a group's rows together
+COMPARED_BYTES = 300  # of memory for a row of the table or the source, where each is laid beside the other
 SAMPLED_PER_RANGE = 64
 SAMPLED_GROUPS = 100_000
 
@@ -48,6 +49,15 @@ def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = SOURCE_
     low, high = warehouse.key_bounds
     cuts = [low, *(bounds[: count - 1] if count > 1 else []), high]
     return [{"key_from": start, "key_to": end} for start, end in itertools.pairwise(cuts)]
+
+
+def of_identities(warehouse: Warehouse, span: Mapping[str, Any]) -> list[dict[str, int]]:
+    """Parameters of each slice of the identities, by their hash: what the table and the source say of one fits into the
+    memory of one statement. Each slice reads both whole."""
+    asked = {name: span[name] for name in ("time_from", "time_to", "partitions")}
+    rows = warehouse.ask("rows_to_compare", **asked).first["rows"]
+    slices = max(1, math.ceil(rows * COMPARED_BYTES / warehouse.incident.cost.memory_bytes))
+    return [{"slice": number, "slices": slices} for number in range(slices)]
 
 
 def ask(

@@ -99,7 +99,10 @@ class Build:
             Write("drop_table", worklist, part="-drop-list"),
             Write("worklist_create", worklist, part="-create-list"),
             *[Write(write.name, write.names, part=f"-{write.part}-{n}") for n, write in enumerate(copied)],
-            Write("window_keep", names | worklist, values, "-list"),
+            *[
+                Write("window_keep", names | worklist, values | each, f"-list-{number}")
+                for number, each in enumerate(ranges.of_identities(place.warehouse, values))
+            ],
             Write("window_clear", names | worklist, values),
             Write("drop_table", worklist, part="-done"),
             Write("staging_whole", {"target": names["table"], "whole": shadow}, part="-whole"),

@@ -9,11 +9,10 @@ import os
 import shlex
 import subprocess
 import sys
-import tempfile
+import time
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,46 +23,31 @@ import tomli_w
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Column, Table
 
 from recovery.embedded import EmbeddedServer
 from recovery.errors import RecoveryError
 from recovery.incident import Incident, beside, load
 from recovery.ledger import Ledger
 from recovery.phases import PHASES as IN_ORDER
-from rehearsal.boards import Boards, compare_boards
+from rehearsal.boards import compare_boards
 from rehearsal.clock import Clock
-from rehearsal.generate import Comparison, compare, generate, truth_counts
-from rehearsal.positions import Positions, Resolved, compare_positions, make_as_they_must_be, sizes
-from rehearsal.scenario import SCENARIO
+from rehearsal.folder import BEFORE, PHASES_BY_SWAP, RehearsalError, Usage, memory_of, prepare, require_disk, told
+from rehearsal.folder import PHASES as PHASES_TAKE
+from rehearsal.generate import compare, generate, generated_with, truth_counts
+from rehearsal.positions import Resolved, compare_positions, make_as_they_must_be, sizes
+from rehearsal.scenario import SCENARIO, ask, execute
 from rehearsal.services import Services
+from rehearsal.showing import End, PhaseRun, phase_table, show_end
 from rehearsal.slack import NAME, Slack
 from rehearsal.writer import MODES, Writer
 from reports import bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASES = tuple(phase.name for phase in IN_ORDER)
-BEFORE = "generate"
 LINES_SHOWN = 60
-
-
-class RehearsalError(Exception):
-    """The rehearsal cannot be held as it was asked for; one sentence says why and what to do."""
-
-    exit_code = 4
-
-
-@dataclass(frozen=True)
-class PhaseRun:
-    """What the ledger says of a phase's run, or what the exit code does where the ledger has nothing."""
-
-    phase: str
-    exit_code: int
-    verdict: str
-    rows: int
-    written: int
-    seconds: float
-    report: str
+SETTLE_SECONDS = 900
+OUTDATED = 100_000_000  # bytes that are not worth waiting for
+PATIENCE = 7_200  # seconds for one statement of the rehearsal's own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,6 +72,16 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--days", type=int, default=16, metavar="N", help="days of history before the window (16)")
     parser.add_argument("--until", choices=(BEFORE, *PHASES), default=PHASES[-1], help="the last phase to run")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="an empty folder for everything, kept afterwards")
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="source",
+        metavar="DIR",
+        help=f"what --until {BEFORE} --keep left, with its rows, seed and days",
+    )
+    parser.add_argument(
+        "--swap", action="store_true", help="repair a shadow of the fills and replace the table's partitions by it"
+    )
     parser.add_argument("--writer", choices=MODES, default="follow", help="the live writer's behaviour (follow)")
     default = ROOT / "incidents" / f"{SCENARIO['incident']}.toml"
     parser.add_argument("--incident", type=Path, default=default, metavar="FILE", help="the incident file to rehearse")
@@ -107,34 +101,57 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         else []
     )
     with ExitStack() as stack:
-        folder = _folder(chosen.keep, stack)
+        takes = (PHASES_BY_SWAP if chosen.swap else PHASES_TAKE) if asked else 0
+        kept_free = load(chosen.incident).limits.free_disk_percent
+        disk = require_disk(chosen.keep, chosen.source, chosen.rows, takes, kept_free)
+        folder = prepare(chosen.keep, chosen.source, stack)
         trail = folder if chosen.keep else _trail(chosen.incident.stem)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))
-        connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn)
+        connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn, send_receive_timeout=PATIENCE)
         client = connect()
-        console.print(f"Rehearsal of {chosen.incident.stem}: {chosen.rows:,} rows, seed {chosen.seed}, in {folder}")
-        _generate(client, chosen, console)
+        if chosen.source:
+            chosen.rows, chosen.seed, chosen.days = _generated_before(client, chosen.source)
+        console.print(
+            f"Rehearsal of {chosen.incident.stem}: {chosen.rows:,} rows, seed {chosen.seed}, in {folder}; takes {disk}",
+            soft_wrap=True,
+        )
+        usage = stack.enter_context(Usage(folder))
+        if not chosen.source:
+            _generate(client, chosen, console)
+        if chosen.until == BEFORE:
+            _show_usage(usage, server, console)
+            if chosen.keep:
+                _settle(client)
+                console.print(f"To go on: python -m rehearsal --from {shlex.quote(str(folder))}", soft_wrap=True)
+            console.print(_verdict(BEFORE, True, True, []))
+            return 0
 
         clock = Clock(SCENARIO["clock"])
         services = stack.enter_context(Services(folder, connect, clock, deploy_fix=chosen.writer == "fixed"))
         slack = stack.enter_context(Slack())
         scale = scale_of(client, load(chosen.incident), chosen.rows)
-        incident = write_incident(chosen.incident, folder / "incidents", services, scale, unit_rows(chosen.rows), slack)
-        writer = Writer(connect, services, chosen.writer, rows=chosen.rows, seed=chosen.seed)
+        if scale:
+            execute(client, "positions/clear")  # the end is compared with those up to the rebuild
+        units = unit_rows(load(chosen.incident), chosen.rows)
+        incident = write_incident(
+            chosen.incident, folder / "incidents", services, scale, units, slack, swap=chosen.swap
+        )
+        writer = Writer(connect, services, chosen.writer)
         writer.start()
         try:
-            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, slack, console)
+            runs = _run_phases(asked, server.dsn, incident, folder, trail, services, slack, usage, console)
         finally:
             writer.stop()
 
         end = compare_end(client, load(incident), trail / "ledger.jsonl", [run.phase for run in runs])
         client.close()
-        console.print(_phase_table(runs))
+        console.print(phase_table(runs))
         for report in dict.fromkeys(run.report for run in runs[-1:]):
             console.print(f"Report: {report}", soft_wrap=True)
         if runs:
             console.print(f"Dossier: {bundle.dossier_beside(Ledger(trail / 'ledger.jsonl'))}", soft_wrap=True)
         show_end(end, console)
+        _show_usage(usage, server, console)
         console.print(f"{slack.told()}.", highlight=False, soft_wrap=True)
         for complaint in slack.complaints:
             console.print(f"Slack would have refused: {complaint}", markup=False, soft_wrap=True)
@@ -149,28 +166,15 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
 
 def _verdict(until: str, good: bool, stopped: bool, runs: Sequence[PhaseRun]) -> str:
     """The last line: whether all went as it has to."""
-    told = ", ".join(f"{run.phase} {run.verdict}" for run in runs) or "no phase was asked"
+    said = ", ".join(f"{run.phase} {run.verdict}" for run in runs) or "no phase was asked"
     if good and stopped:
-        return f"Stopped after {until}, as asked: the recovery is not finished ({told})."
-    return f"Recovered: {told}; the end equals the truth." if good else f"Not recovered: {told}."
+        return f"Stopped after {until}, as asked: the recovery is not finished ({said})."
+    return f"Recovered: {said}; the end equals the truth." if good else f"Not recovered: {said}."
 
 
 def phases_of(incident: Incident) -> list[str]:
     """The phases that have something to ask, and for which the incident file has what they need."""
     return [phase.name for phase in IN_ORDER if phase.checks and phase.applies(incident)]
-
-
-def _folder(keep: Path | None, stack: ExitStack) -> Path:
-    if keep is None:
-        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rehearsal-")))
-    try:
-        keep.mkdir(parents=True, exist_ok=True)
-        there = any(keep.iterdir())
-    except OSError as error:
-        raise RehearsalError(f"{keep} cannot be used: {error.strerror}; give --keep a new folder") from None
-    if there:
-        raise RehearsalError(f"{keep} is not empty; give --keep a new folder, or delete this one")
-    return keep.resolve()
 
 
 def _trail(incident: str) -> Path:
@@ -191,6 +195,29 @@ def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None
     console.print("Generated: " + ", ".join(f"{fills:,} {name}" for name, fills in counts.items()))
 
 
+def _generated_before(client: Any, source: Path) -> tuple[int, int, int]:
+    """Rows, seed and days with which the incident was generated that was kept in `source`."""
+    if not (given := generated_with(client)):
+        raise RehearsalError(f"the generation kept in {source} did not end; delete it, and generate it anew")
+    return given
+
+
+def _settle(client: Any) -> None:
+    """Wait for merges, and until what they leave is removed: nobody would remove it from a kept folder."""
+    until = time.monotonic() + SETTLE_SECONDS
+    while ask(client, "outdated")[0][0] > OUTDATED and time.monotonic() < until:
+        time.sleep(1)
+
+
+def _show_usage(usage: Usage, server: EmbeddedServer, console: Console) -> None:
+    console.print(
+        f"At most {told(usage.peak_of_all)} of disk were taken in the folder, and {told(memory_of(server.pid))} of memory by "
+        "the server.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
     """What of the section positions depends on how much there is: several units, and half and double of the truth."""
     if not incident.positions:
@@ -201,12 +228,12 @@ def scale_of(client: Any, incident: Incident, rows: int) -> dict[str, Any]:
     for month in incident.positions.sizes:
         conditions, longs, shorts = ([n // 2, n * 2] for n in found.get(month, (0, 0, 0)))
         expected[month] = {"conditions": conditions, "longs": longs, "shorts": shorts}
-    return {"fills_per_unit": max(10_000, rows // 4), "sizes": expected}
+    return {"fills_per_unit": min(incident.positions.fills_per_unit, max(10_000, rows // 4)), "sizes": expected}
 
 
-def unit_rows(rows: int) -> int:
-    """Source rows in a unit of the backfill, so that it has several."""
-    return max(10_000, rows // 2)
+def unit_rows(incident: Incident, rows: int) -> int:
+    """Source rows in a unit of the backfill: the incident file's own, or fewer, so that it has several."""
+    return min(incident.backfill.unit_rows, max(10_000, rows // 2))
 
 
 def write_incident(
@@ -216,6 +243,8 @@ def write_incident(
     scale: Mapping[str, Any] | None = None,
     unit_rows: int = 0,
     slack: Slack | None = None,
+    *,
+    swap: bool = False,
 ) -> Path:
     """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
@@ -236,6 +265,8 @@ def write_incident(
         content["positions"] |= scale
     if unit_rows:
         content["backfill"] |= {"unit_rows": unit_rows}
+    if swap:
+        content["deduplicate"] |= {"strategy": "swap"}
     if slack and "announce" in content:
         content["announce"] |= {"slack": "bot", "url": slack.url, "channel": NAME}
     folder.mkdir()
@@ -254,6 +285,7 @@ def _run_phases(
     trail: Path,
     services: Services,
     slack: Slack,
+    usage: Usage,
     console: Console,
 ) -> list[PhaseRun]:
     """Run the suite phase by phase, up to the first that fails; what it leaves goes to `trail`."""
@@ -277,9 +309,10 @@ def _run_phases(
         command += announce
         command += [f"--html={trail / 'runs' / phase}.html"]
         log = folder / f"{phase}.log"
+        usage.begin()
         with console.status(f"{phase} ..."), log.open("wb") as output:
             code = subprocess.run(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT, check=False)
-        runs.append(_from_ledger(trail / "ledger.jsonl", phase, code.returncode))
+        runs.append(_from_ledger(trail / "ledger.jsonl", phase, code.returncode, usage.peak))
         console.print(f"{phase}: {runs[-1].verdict}, {runs[-1].seconds:.1f} s")
         if code.returncode != 0:
             for line in log.read_text("utf-8", "replace").splitlines()[-LINES_SHOWN:]:
@@ -288,7 +321,7 @@ def _run_phases(
     return runs
 
 
-def _from_ledger(ledger: Path, phase: str, exit_code: int) -> PhaseRun:
+def _from_ledger(ledger: Path, phase: str, exit_code: int, disk: int) -> PhaseRun:
     lines = ledger.read_text("utf-8").splitlines() if ledger.exists() else []
     ends = [entry for entry in map(json.loads, lines) if entry["kind"] == "finished" and entry["phase"] == phase]
     last: dict[str, Any] = ends[-1] if ends else {}
@@ -300,20 +333,8 @@ def _from_ledger(ledger: Path, phase: str, exit_code: int) -> PhaseRun:
         written=last.get("written") or 0,
         seconds=last.get("seconds") or 0.0,
         report=last.get("report") or "none",
+        disk=disk,
     )
-
-
-@dataclass(frozen=True)
-class End:
-    """The end against the truth; positions and boards where the recovery came to them."""
-
-    fills: Comparison
-    positions: Positions | None
-    boards: Boards | None
-
-    @property
-    def perfect(self) -> bool:
-        return all(part.perfect for part in (self.fills, self.positions, self.boards) if part)
 
 
 def compare_end(client: Any, incident: Incident, ledger: Path, ran: Sequence[str]) -> End:
@@ -351,70 +372,6 @@ def _resolved(incident: Incident, cutoff: datetime) -> Resolved:
     return Resolved.of(incident.positions.start, incident.positions.end, cutoff)
 
 
-def _phase_table(runs: list[PhaseRun]) -> Table:
-    table = Table("Phase", "Verdict", *(_right("Rows read"), _right("Rows written"), _right("Seconds")))
-    for run in runs:
-        table.add_row(run.phase, run.verdict, f"{run.rows:,}", f"{run.written:,}", f"{run.seconds:.1f}")
-    return table
-
-
-def _show_fills(found: Comparison, console: Console) -> None:
-    table = Table("Against the truth", _right("Fills"), "Sample", title=f"{found.truth:,} fills in the truth")
-    for name, meaning in MEANINGS.items():
-        table.add_row(
-            meaning,
-            f"{getattr(found, name):,}",
-            "\n".join(_short(each) for each in found.samples.get(name, [])),
-        )
-    console.print(table)
-    console.print(
-        f"{found.lost:,} rows lost, {found.different:,} rows different, "
-        f"{found.extra:,} extra, {found.doubled:,} doubled."
-    )
-    console.print(
-        f"{found.orphan:,} orphans, whose token is never mapped: "
-        f"{found.orphan_in_quarantine:,} in quarantine, {found.orphan_in_place:,} still in place."
-    )
-    console.print(
-        f"{found.late_outside:,} fills outside the window were missed because their token was mapped late; "
-        "this recovery does not look for them."
-    )
-
-
-def show_end(end: End, console: Console) -> None:
-    """What a rehearsal says last: how far the end is from the truth."""
-    _show_fills(end.fills, console)
-    if found := end.positions:
-        console.print(
-            f"{found.different:,} positions different, {found.lost:,} lost, {found.extra:,} extra, {found.doubled:,} doubled, "
-            f"{found.outside:,} changed that are not rebuilt, of {found.right:,}."
-        )
-        _show_samples(found.samples, console)
-    if shown := end.boards:
-        console.print(f"{shown.different:,} rows of boards different, of {shown.rows:,}.")
-        _show_samples(shown.samples, console)
-
-
-def _show_samples(samples: Mapping[str, list[str]], console: Console) -> None:
-    for finding, examples in samples.items():
-        for example in examples:
-            console.print(f"  {finding}: {example}", markup=False, highlight=False, soft_wrap=True)
-
-
-MEANINGS = {
-    "lost": "lost",
-    "different": "different",
-    "extra": "extra",
-    "doubled": "identity with two contents",
-    "broken_outside": "broken, outside the window",
-    "foreign_changed": "of another source, changed",
-    "orphan": "orphans",
-    "orphan_in_quarantine": "orphans in quarantine",
-    "orphan_in_place": "orphans still in place",
-    "late_outside": "late, outside the window",
-}
-
-
 def _how_to_go_on(following: str, folder: Path, incident: Path, clock: Clock, console: Console) -> None:
     options = [f"--incident={incident}", f"--ledger={folder / 'ledger.jsonl'}", f"--now={_instant(clock.now())}"]
     commands = [
@@ -424,14 +381,6 @@ def _how_to_go_on(following: str, folder: Path, incident: Path, clock: Clock, co
     console.print("Its services have stopped. To go on, serve the folder, or ask a phase:")
     for command in commands:
         console.print("  " + shlex.join(command), markup=False, highlight=False, soft_wrap=True)
-
-
-def _right(title: str) -> Column:
-    return Column(title, justify="right")
-
-
-def _short(fill: str) -> str:
-    return fill if len(fill) <= 40 else f"{fill[:24]}...{fill[-10:]}"
 
 
 def _instant(moment: datetime) -> str:

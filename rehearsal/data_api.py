@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -61,6 +61,15 @@ ENDPOINTS = {
 }
 
 
+@dataclass
+class Known:
+    """All trades of a user, the oldest first, and what was answered from them: in order, whole, by what was asked."""
+
+    halves: int
+    trades: list[Record]
+    answers: dict[tuple[Any, ...], list[Record]] = field(default_factory=dict)
+
+
 class DataApi:
     """Every request is counted in `asked` by its path, also one that is throttled.
 
@@ -73,7 +82,7 @@ class DataApi:
         self.faults: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[int, list[Record]]] = {}
+        self._known: dict[str, Known] = {}
 
     def answer(self, path: str, query: dict[str, str]) -> Answer:
         """A page of what the path gives, or what is wrong with the question."""
@@ -88,28 +97,38 @@ class DataApi:
         try:
             limit = min(int(query.get("limit", endpoint.usual)), endpoint.most)
             offset = int(query.get("offset", 0))
-            field = endpoint.orders[query.get("sortBy", endpoint.order)]
+            order = endpoint.orders[query.get("sortBy", endpoint.order)]
             threshold = float(query.get("sizeThreshold", 1))
             start, end = int(query.get("start", 0)), int(query.get("end", LAST_SECOND))
         except (ValueError, KeyError) as error:
             return Answer(400, {"error": f"invalid query param: {error}"})
         if limit < 0 or not 0 <= offset <= endpoint.deepest:
             return Answer(400, {"error": f"offset must be from 0 to {endpoint.deepest}"})
-        found = self._records(path, query, threshold)
-        for name, key in (("market", "conditionId"), ("side", "side")):
-            if name in query:
-                found = [record for record in found if record.get(key) in query[name].split(",")]
+        found = self._in_order(path, query, order, threshold)
         if path == "/activity":
             found = [record for record in found if start <= record["timestamp"] <= end]
-        found.sort(key=lambda record: str(record["asset"]))
-        found.sort(key=lambda record: record[field], reverse=query.get("sortDirection", "DESC") != "ASC")
         if offset + limit < len(found) and limit > 1:
             limit = max(1, limit - self.faults.get("short", 0))
         return Answer(200, [{name: record[name] for name in endpoint.fields} for record in found[offset:][:limit]])
 
-    def _records(self, path: str, query: dict[str, str], threshold: float) -> list[Record]:
-        user = query["user"].lower()
-        trades = self._trades(user)
+    def _in_order(self, path: str, query: dict[str, str], order: str, threshold: float) -> list[Record]:
+        """All that the path gives of the user, whatever the page."""
+        known = self._trades(query["user"].lower())
+        asked = sorted(
+            (name, value) for name, value in query.items() if name not in ("limit", "offset", "start", "end")
+        )
+        key = (path, self.faults.get("extra", 0), *asked)
+        if key not in known.answers:
+            found = self._records(path, query, known.trades, threshold)
+            for name, of in (("market", "conditionId"), ("side", "side")):
+                if name in query:
+                    found = [record for record in found if record.get(of) in query[name].split(",")]
+            found.sort(key=lambda record: str(record["asset"]))
+            found.sort(key=lambda record: record[order], reverse=query.get("sortDirection", "DESC") != "ASC")
+            known.answers[key] = found
+        return known.answers[key]
+
+    def _records(self, path: str, query: dict[str, str], trades: list[Record], threshold: float) -> list[Record]:
         if path == "/activity":
             return [trade | {"type": "TRADE"} for trade in trades if "TRADE" in query.get("type", "TRADE").split(",")]
         if path == "/trades":
@@ -117,21 +136,20 @@ class DataApi:
         held = positions(trades)
         if path == "/closed-positions":
             return [position for position in held if position["held"] == 0 < position["totalBought"]]
-        extra = [_nobody_else_has(user, number) for number in range(self.faults.get("extra", 0))]
+        extra = [_nobody_else_has(query["user"].lower(), number) for number in range(self.faults.get("extra", 0))]
         return [_rounded(each) for each in [*held, *extra] if each["held"] and each["size"] >= threshold]
 
-    def _trades(self, user: str) -> list[Record]:
-        """All trades of the user, the oldest first; kept until there are new ones of anybody."""
+    def _trades(self, user: str) -> Known:
+        """What is known of the user until there are new trades of it."""
         client = self.connect()
         try:
-            halves: int = ask(client, "api/halves")[0][0]
+            halves: int = ask(client, "api/halves", user=user)[0][0]
             known = self._known.get(user)
-            if known is None or known[0] != halves:
-                known = (halves, ask_named(client, "api/trades", user=user))
-                self._known[user] = known
+            if known is None or known.halves != halves:
+                known = self._known[user] = Known(halves, ask_named(client, "api/trades", user=user))
         finally:
             client.close()
-        return known[1]
+        return known
 
 
 def positions(trades: Iterable[Record]) -> list[Record]:

@@ -30,10 +30,10 @@ def generate(
     """
     first_day = (SCENARIO["window_start"] - timedelta(days=history_days)).date()
     given = {"rows": rows, "sized_as": sized_as or rows, "seed": seed, "first_day": first_day, "now": SCENARIO["clock"]}
-    for name in [*folder("own"), *folder("tables"), *folder("world")]:
+    for name in [*folder("own"), *folder("tables"), *folder("flow"), *folder("world")]:
         execute(client, name, **given)
     batches = [batch for (batch,) in ask(client, "batches")]
-    steps = [*folder("draw"), *folder("trades"), *folder("stored")]
+    steps = [*folder("draw"), *folder("trades")]
     for done, batch in enumerate(batches):
         for position, name in enumerate(steps):
             progress(name, done * len(steps) + position, len(batches) * len(steps))
@@ -43,7 +43,14 @@ def generate(
     positions.make_as_production_had_them(client)
     for cron in SCENARIO["boards"]:
         boards.refresh(client, cron, SCENARIO["clock"] - LAST_REFRESH)
+    execute(client, "generated", days=history_days, **given)
     progress("done", len(batches) * len(steps), len(batches) * len(steps))
+
+
+def generated_with(client: Client) -> tuple[int, int, int] | None:
+    """Rows, seed and days of history of the incident that is there; None where its generation did not end."""
+    there = ask(client, "exists", database="rehearsal", table="generated")[0][0]
+    return ask(client, "generated_with")[0] if there else None
 
 
 @dataclass(frozen=True)
@@ -80,19 +87,18 @@ def compare(
     window_end: datetime,
 ) -> Comparison:
     """Compare the final state with the truth; the quarantine may be missing."""
-    exists = ask(client, "quarantine_exists", database=database, quarantine=quarantine)[0][0]
-    findings = ask(
-        client,
-        "compare",
-        database=database,
-        table=table,
-        quarantine_database=database if exists else "rehearsal",
-        quarantine=quarantine if exists else "no_quarantine",
-        window_start=window_start,
-        window_end=window_end,
-    )
+    exists = ask(client, "exists", database=database, table=quarantine)[0][0]
+    tables = {
+        "database": database,
+        "table": table,
+        "quarantine_database": database if exists else "rehearsal",
+        "quarantine": quarantine if exists else "no_quarantine",
+    }
+    findings = ask(client, "compare", window_start=window_start, window_end=window_end, **tables)
     counts = {finding.replace(" ", "_"): fills for finding, fills, _ in findings}
-    samples = {finding.replace(" ", "_"): list(sample) for finding, _, sample in findings}
+    ids = [each for _, _, sample in findings for each in sample]
+    names = dict(ask(client, "compare_names", ids=ids, **tables)) if ids else {}
+    samples = {finding.replace(" ", "_"): sorted(names[each] for each in sample) for finding, _, sample in findings}
     return Comparison(truth=sum(truth_counts(client).values()), samples=samples, **counts)
 
 

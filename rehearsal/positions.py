@@ -6,13 +6,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Self
 
 from clickhouse_connect.driver.client import Client
 
 from rehearsal.scenario import ask, execute
 
-PART = 1_000_000  # fills of the truth that are looked at together
+PART = 2_000_000  # fills of the truth that are looked at together, about
+MOST_PARTS = 16**4  # by the first digits of the wallets
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,9 @@ def compare_positions(client: Client, resolved: Resolved, *, database: str, tabl
     return Positions(right=ask(client, "positions/count")[0][0], samples=dict(samples), **counts)
 
 
-def _parts(client: Client) -> Iterator[dict[str, int]]:
-    """Enough parts that none needs much memory."""
-    parts = ask(client, "positions/fills")[0][0] // PART + 1
-    for part in range(parts):
-        yield {"part": part, "parts": parts}
+def _parts(client: Client) -> Iterator[dict[str, str]]:
+    """Ranges of the wallets, by which all tables of positions are sorted, so that none needs much memory."""
+    parts = min(ask(client, "positions/fills")[0][0] // PART + 1, MOST_PARTS)
+    edges = ["", *(f"0x{MOST_PARTS * part // parts:04x}" for part in range(1, parts)), ""]
+    for wallet_from, wallet_to in pairwise(edges):
+        yield {"wallet_from": wallet_from, "wallet_to": wallet_to}

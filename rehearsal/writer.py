@@ -11,7 +11,7 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
 from rehearsal.clock import Clock
-from rehearsal.scenario import SCENARIO, ask, execute, folder
+from rehearsal.scenario import SCENARIO, ask, ask_named, execute, folder
 
 Mode = Literal["follow", "buggy", "stuck", "fixed", "off"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -40,20 +40,18 @@ class Writer:
         production: Production,
         mode: Mode = "follow",
         *,
-        rows: int = 20_000,
-        seed: int = 1,
         interval: float = 1.0,
     ) -> None:
         self.ticks = 0
         self._production = production
         self._mode = mode
         self._interval = interval
-        self._given = {"rows": rows, "seed": seed}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._failure: Exception | None = None
         if mode != "off":
             self._client = clickhouse_connect.get_client(dsn=connect) if isinstance(connect, str) else connect()
+            self._given = ask_named(self._client, "generated_with")[0]
             self._batch: int = ask(self._client, "next_batch")[0][0]
 
     def tick(self) -> None:

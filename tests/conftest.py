@@ -208,7 +208,7 @@ def incident_on(server: EmbeddedServer, folder: Path) -> Iterator[Case]:
         )
         sizes = {"2026-01": {"conditions": [10, 1_000], "longs": [100, 10_000], "shorts": [10, 1_000]}}
         case.edit(services=rehearsed_services(services), positions={"fills_per_unit": 1_000, "sizes": sizes})
-        Writer(lambda: connect(server.dsn), services, "fixed", rows=ROWS, seed=7).tick()
+        Writer(lambda: connect(server.dsn), services, "fixed").tick()
         yield case
 
 

@@ -18,7 +18,7 @@ ROWS = 20_000
 FILLS = "pm_canonical_fills_v4"
 EVENTS = "pm_trader_events_v3"
 MAP = "pm_token_to_condition_map_v5"
-RIGHT = """SELECT * EXCEPT class FROM rehearsal.truth WHERE class != 'orphan'"""
+RIGHT = """SELECT * EXCEPT (class, id, content) FROM rehearsal.truth WHERE class != 'orphan'"""
 
 
 def made(folder: Path, rows: int, seed: int, **options: int) -> Iterator[Client]:
@@ -224,7 +224,9 @@ def repaired(client: Client) -> Client:
         client.command(f"DROP TABLE IF EXISTS {table}")
         client.command(f"CREATE TABLE {table} AS {FILLS}")
     client.command(f"INSERT INTO repaired SELECT *, 1 FROM ({RIGHT})")
-    client.command("INSERT INTO aside SELECT * EXCEPT class, 1 FROM rehearsal.truth WHERE class = 'orphan'")
+    client.command(
+        "INSERT INTO aside SELECT * EXCEPT (class, id, content), 1 FROM rehearsal.truth WHERE class = 'orphan'"
+    )
     return client
 
 

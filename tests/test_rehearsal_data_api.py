@@ -24,10 +24,10 @@ CLOSED, OPEN, SMALL = 120, 7, 3
 BUSIEST = "SELECT wallet FROM rehearsal.truth WHERE source = 'clob' GROUP BY wallet ORDER BY count() DESC LIMIT 1"
 # The trader buys ten tokens of each condition for 1 dollar or more, and sells those of the first for 4.
 TRADES = f"""
-INSERT INTO rehearsal.halves
-SELECT 4294967290, concat('trade_', leftPad(toString(number), 4, '0'), if(buys, '_a', '_b')), concat('0x', toString(number)),
-       toDateTime('2026-01-05', 'UTC') + number, 1, '{TRADER}', number % 2, buys, 0, tokens[1], condition_id, 0,
-       if(number < {CLOSED + OPEN}, 10000000, 900000), if(buys, 1000000 + number * 50000, 4000000), 0, 'clean'
+INSERT INTO rehearsal.halves (wallet, kind, created, rank, outcome, batch, n, half, at, is_buy, tokens, usdc, class)
+SELECT '{TRADER}', kind, created, rank, 0, 4294967290, 2 * number + buys, number % 2,
+       toDateTime('2026-01-05', 'UTC') + 2 * number + (NOT buys), buys,
+       if(number < {CLOSED + OPEN}, 10000000, 900000), if(buys, 1000000 + number * 50000, 4000000), 'clean'
 FROM (SELECT *, row_number() OVER (ORDER BY condition_id) - 1 AS number FROM rehearsal.conditions)
 ARRAY JOIN [1, 0] AS buys
 WHERE number < {CLOSED + OPEN + SMALL} AND (buys OR number < {CLOSED})

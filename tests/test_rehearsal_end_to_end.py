@@ -68,7 +68,7 @@ def test_a_deployment_cures_a_writer_that_breaks_new_rows_and_the_recovery_reach
             secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
             case = Case(server.dsn, "default", tmp_path, incident, secrets)
             case.edit(services=rehearsed_services(services))
-            writer = Writer(lambda: connect(server.dsn), services, "buggy", rows=ROWS, seed=5, interval=0.3)
+            writer = Writer(lambda: connect(server.dsn), services, "buggy", interval=0.3)
             stored_empty = (
                 "SELECT count() FROM pm_canonical_fills_v4 WHERE condition_id = '' AND event_time >= '2026-02-02'"
             )

@@ -151,8 +151,10 @@ def made_by_hand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """The hand-made truth, stored as it is, with its positions by the old rules and as they must be."""
     with EmbeddedServer(tmp_path_factory.mktemp("by-hand") / "clickhouse") as server:
         client = clickhouse_connect.get_client(dsn=server.dsn)
-        for name in [*folder("own"), *folder("tables"), *folder("end")[2:]]:
-            execute(client, name)
+        for name in [*folder("own"), *folder("tables"), *folder("end")[3:]]:
+            execute(client, name, seed=1)
+        client.command("CREATE TABLE rehearsal.truth AS rehearsal.others ENGINE = MergeTree ORDER BY fill_id")
+        client.command("ALTER TABLE rehearsal.truth ADD COLUMN class String")
         for condition, (resolutions, fills) in WORLD.items():
             for number, (numerators, when, deleted) in enumerate(resolutions):
                 row = [condition, numerators, "1", when, when + timedelta(minutes=number), deleted]

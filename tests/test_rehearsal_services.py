@@ -9,6 +9,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,15 @@ from recovery.embedded import EmbeddedServer
 from recovery.incident import load
 from recovery.ledger import Ledger
 from recovery.phases import PHASES
-from rehearsal.__main__ import End, compare_end, cutoff_of, main, phases_of, scale_of, show_end, write_incident
+from rehearsal.__main__ import compare_end, cutoff_of, main, phases_of, scale_of, write_incident
 from rehearsal.boards import Boards, refresh
 from rehearsal.clock import Clock
+from rehearsal.folder import Usage, prepare, size_of
 from rehearsal.generate import Comparison, compare, generate
 from rehearsal.positions import Positions, sizes
 from rehearsal.scenario import SCENARIO
 from rehearsal.services import Services
+from rehearsal.showing import End, show_end
 from rehearsal.writer import Mode, Writer
 
 FILLS = "pm_canonical_fills_v4"
@@ -510,12 +513,84 @@ def test_the_end_is_compared_as_the_ledger_and_the_phases_say(client: Client, tm
 
 def test_a_rehearsal_that_stops_early_says_how_to_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept = tmp_path / "kept"
-    assert main(["--rows", "1000", "--until", "generate", "--keep", str(kept), "--writer", "off"]) == 0
+    assert main(["--rows", "1000", "--until", "preflight", "--keep", str(kept), "--writer", "off"]) == 0
     said = capsys.readouterr().out
     assert f"python -m recovery.embedded {kept}/clickhouse" in said
     assert f"--clickhouse=chdb://{kept}/clickhouse --incident={kept}/incidents/" in said
     assert "rows lost" in said
     assert "clickhouse://" not in said
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What --until generate --keep leaves; do not change it."""
+    kept = tmp_path_factory.mktemp("generated") / "kept"
+    assert main(["--rows", "1000", "--seed", "9", "--days", "3", "--until", "generate", "--keep", str(kept)]) == 0
+    return kept
+
+
+def content_of(folder: Path) -> dict[str, int]:
+    """The files of parts by name, with their size."""
+    files = (path for path in (folder / "clickhouse" / "store").rglob("all_*/*") if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+def test_a_kept_generation_is_gone_on_from_and_stays_as_it_is(
+    generated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = content_of(generated)
+    words = ["--from", str(generated), "--until", "preflight", "--keep", str(tmp_path / "gone-on"), "--writer", "off"]
+    assert main([*words, "--swap"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "1,000 rows, seed 9" in said
+    assert "Generated:" not in said
+    assert content_of(generated) == before != {}
+    (incident,) = (tmp_path / "gone-on" / "incidents").glob("*condition-ids.toml")
+    assert load(incident).swaps
+
+
+def test_a_generation_that_did_not_end_is_refused(
+    generated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half_made = prepare(tmp_path / "half-made", generated, ExitStack())
+    with EmbeddedServer(half_made / "clickhouse") as server:
+        clickhouse_connect.get_client(dsn=server.dsn).command("DROP TABLE rehearsal.generated")
+    assert main(["--from", str(half_made), "--keep", str(tmp_path / "new")]) == 4
+    assert "did not end" in capsys.readouterr().err
+
+
+def test_a_folder_on_which_phases_have_run_is_no_generation_to_go_on_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("clickhouse", "incidents"):
+        (tmp_path / "kept" / name).mkdir(parents=True)
+    for folder in (tmp_path / "kept", tmp_path / "absent"):
+        assert main(["--from", str(folder)]) == 4
+        assert "is not what --until generate --keep leaves" in capsys.readouterr().err
+
+
+def test_a_rehearsal_for_which_the_disk_is_too_small_makes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--rows", "10000000000", "--keep", str(tmp_path / "new")]) == 4
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.count(".") > 0 < said.count("GB of disk")
+    assert "have to stay free" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_folder_takes_is_counted_once_for_files_of_several_names(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 100_000)
+    once = size_of(tmp_path)
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    assert size_of(tmp_path) == once >= 100_000
+    with Usage(tmp_path) as usage:
+        usage.begin()
+        (tmp_path / "a").unlink()
+        (tmp_path / "b").unlink()
+        assert usage.peak == once
+        usage.begin()
+    assert (usage.peak, usage.peak_of_all) == (0, once)
 
 
 def test_a_folder_in_use_or_a_missing_incident_is_one_sentence(

@@ -1,4 +1,5 @@
--- Fragment: one row per identity of the affected partitions and of the right rows, with the class that it is in.
+-- Fragment: one row per identity of the affected partitions and of the right rows, of one slice of all identities by their hash, with
+-- the class that it is in.
 SELECT
     id,
     toDate(first_day % 65536) AS day,
@@ -57,6 +58,7 @@ FROM
             ${version} AS version
         FROM ${table}
         WHERE _partition_id IN {partitions:Array(String)}
+          AND sipHash64(tuple(${identity})) % {slices:UInt32} = {slice:UInt32}
         UNION ALL
         SELECT
             sipHash128(tuple(${identity})) AS id,
@@ -70,6 +72,7 @@ FROM
             cityHash64(tuple(${partition_key})) AS home,
             0 AS version
         FROM (${right})
+        WHERE sipHash64(tuple(${identity})) % {slices:UInt32} = {slice:UInt32}
     )
     GROUP BY id
 )

@@ -1,10 +1,11 @@
 -- Compares the fills and the quarantine with the truth: what is wrong, or worth knowing, how often, and some examples.
--- Rows are read plainly; repeats with equal content are one row. Every column counts but the version.
-SELECT finding, count() AS fills, arraySort(groupArraySample(5, 1)(fill_id)) AS sample
+-- Rows are read plainly; repeats with equal content are one row. Every column counts but the version. A fill is known by the
+-- 64-bit hash of its id, and its content by another.
+SELECT finding, count() AS fills, arraySort(groupArraySample(5, 1)(id)) AS sample
 FROM
 (
     SELECT
-        fill_id,
+        id,
         multiIf(
             class = '', ['extra'],
             class = 'foreign', if(stored AND lowest = right AND highest = right, [], ['foreign changed']),
@@ -26,7 +27,7 @@ FROM
     FROM
     (
         SELECT
-            fill_id,
+            id,
             anyIf(class, origin = 'truth') AS class,
             maxIf(content, origin = 'truth') AS right,
             maxIf(event_time >= {window_start:DateTime('UTC')} AND event_time < {window_end:DateTime('UTC')}, origin = 'truth') AS in_window,
@@ -39,27 +40,28 @@ FROM
             maxIf(content, origin = 'aside') AS aside_highest
         FROM
         (
+            SELECT 'truth' AS origin, class, id, content, event_time, 'unknown' AS condition_id
+            FROM rehearsal.truth
+            UNION ALL
             SELECT
-                origin, class, fill_id, event_time, condition_id,
+                origin, '', cityHash64(fill_id),
                 cityHash64(toUnixTimestamp(event_time), block_number, tx_hash, toString(wallet), condition_id, toUInt8(outcome_index),
-                    tokens_delta, usdc_delta, toString(source), toUInt8(is_self_fill), toUInt8(is_maker)) AS content
+                    tokens_delta, usdc_delta, toString(source), toUInt8(is_self_fill), toUInt8(is_maker)),
+                event_time, if(condition_id = '', '', 'known')
             FROM
             (
-                SELECT 'truth' AS origin, class, fill_id, event_time, block_number, tx_hash, wallet, condition_id, outcome_index,
-                       tokens_delta, usdc_delta, source, is_self_fill, is_maker
-                FROM rehearsal.truth
-                UNION ALL
-                SELECT 'stored', '', fill_id, event_time, block_number, tx_hash, wallet, condition_id, outcome_index,
+                SELECT 'stored' AS origin, fill_id, event_time, block_number, tx_hash, wallet, condition_id, outcome_index,
                        tokens_delta, usdc_delta, source, is_self_fill, is_maker
                 FROM {database:Identifier}.{table:Identifier}
                 UNION ALL
-                SELECT 'aside', '', fill_id, event_time, block_number, tx_hash, wallet, condition_id, outcome_index,
+                SELECT 'aside', fill_id, event_time, block_number, tx_hash, wallet, condition_id, outcome_index,
                        tokens_delta, usdc_delta, source, is_self_fill, is_maker
                 FROM {quarantine_database:Identifier}.{quarantine:Identifier}
             )
         )
-        GROUP BY fill_id
+        GROUP BY id
     )
 )
 ARRAY JOIN findings AS finding
 GROUP BY finding
+SETTINGS max_bytes_before_external_group_by = 1500000000

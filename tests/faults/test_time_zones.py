@@ -58,7 +58,7 @@ def incident_in(server_zone: str, client_zone: str, folder: Path) -> Iterator[Ca
         secrets = {"VERCEL_TOKEN": services.token, "CRON_SECRET": services.secret}
         case = Case(server.dsn, "default", folder, path, secrets | {"TZ": client_zone})
         case.edit(services=rehearsed_services(services))
-        Writer(lambda: connect(server.dsn), services, "fixed", rows=ROWS, seed=7).tick()
+        Writer(lambda: connect(server.dsn), services, "fixed").tick()
         yield case
 
 

@@ -1,2 +1,2 @@
--- How many halves of trades there are: while there are no more, what was computed of them still holds.
-SELECT count() FROM rehearsal.halves
+-- How many halves of trades a user has: while there are no more, what was computed of them still holds.
+SELECT count() FROM rehearsal.halves WHERE wallet = {user:String}

@@ -22,3 +22,4 @@ FROM
 )
 WHERE rows != 1 OR right_rows != 1 OR notEmpty(changed)
 ORDER BY row
+SETTINGS max_bytes_before_external_group_by = 1500000000

@@ -2,3 +2,4 @@
 CREATE TABLE rehearsal.positions AS pm_trade_fifo_roi_v3
 ENGINE = MergeTree
 ORDER BY (wallet, condition_id, outcome_index, tx_hash)
+SETTINGS default_compression_codec = 'ZSTD(1)', old_parts_lifetime = 30

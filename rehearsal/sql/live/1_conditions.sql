@@ -8,6 +8,6 @@ SELECT
     0.05 + 0.9 * cityHash64(key, 'price') / 18446744073709551616
 FROM
 (
-    SELECT {batch:UInt64} AS batch, concat(toString({seed:UInt64}), '/live/', toString(batch)) AS key
+    SELECT {batch:UInt64} AS batch, concat(toString({seed:UInt64}), '/live/', toString(toDate({now:DateTime('UTC')})), '/', toString(batch)) AS key
 )
 WHERE batch % 10 = 0

@@ -18,3 +18,4 @@ CREATE TABLE rehearsal.ranges
 )
 ENGINE = MergeTree
 ORDER BY (is_lot, wallet, condition_id, outcome_index, opened)
+SETTINGS old_parts_lifetime = 5

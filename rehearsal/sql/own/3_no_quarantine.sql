@@ -1,2 +1,2 @@
 -- Stands in for the quarantine while there is none.
-CREATE TABLE rehearsal.no_quarantine AS rehearsal.truth
+CREATE TABLE rehearsal.no_quarantine AS rehearsal.others

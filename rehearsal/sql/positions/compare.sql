@@ -1,4 +1,4 @@
--- Compares the table of positions with what it must hold, one part of the positions, by hash: what is wrong, how often,
+-- Compares the table of positions with what it must hold, of a range of the wallets: what is wrong, how often,
 -- and some examples. Rows are read plainly. Amounts may differ by a millionth, or by a millionth of their size.
 WITH
     ['tokens', 'cost_usd', 'tokens_sold_early', 'tokens_held', 'exit_value', 'pnl_usd', 'roi', 'pct_sold_early'] AS figure_names,
@@ -39,10 +39,11 @@ FROM
                 UNION ALL
                 SELECT 0, * FROM rehearsal.positions
             )
-            WHERE cityHash64(toString(wallet), condition_id, outcome_index) % {parts:UInt32} = {part:UInt32}
+            WHERE wallet >= {wallet_from:String} AND (wallet < {wallet_to:String} OR {wallet_to:String} = '')
         )
         GROUP BY wallet, condition_id, outcome_index, tx_hash
     )
 )
 WHERE finding != ''
 GROUP BY finding
+SETTINGS max_bytes_before_external_group_by = 1000000000

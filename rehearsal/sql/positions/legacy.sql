@@ -1,5 +1,5 @@
 -- The positions as production computed them from what was stored: a sold part at the position's average sell price, and
--- a short with the cash flow of the whole position. One part of them, by hash.
+-- a short with the cash flow of the whole position. A range of the wallets.
 INSERT INTO pm_trade_fifo_roi_v3
     (tx_hash, wallet, condition_id, outcome_index, entry_time, tokens, cost_usd, tokens_sold_early, tokens_held,
      exit_value, pnl_usd, roi, pct_sold_early, is_maker, resolved_at, is_short)
@@ -34,7 +34,11 @@ FROM
             min(event_time) AS first_time, sum(abs(tokens_delta)) AS amount, sum(abs(usdc_delta)) AS dollars, max(f.is_maker) AS any_maker,
             any(r.resolved_at) AS resolved_at,
             any(r.numerators[f.outcome_index + 1] / arraySum(r.numerators)) AS payout
-        FROM (SELECT * FROM pm_canonical_fills_v4 FINAL) AS f
+        FROM
+        (
+            SELECT * FROM pm_canonical_fills_v4 FINAL
+            WHERE wallet >= {wallet_from:String} AND (wallet < {wallet_to:String} OR {wallet_to:String} = '')
+        ) AS f
         INNER JOIN
         (
             SELECT condition_id, resolved_at, JSONExtract(payout_numerators, 'Array(Float64)') AS numerators
@@ -43,9 +47,9 @@ FROM
         ) AS r ON f.condition_id = r.condition_id
         WHERE source = 'clob' AND wallet != '0x0000000000000000000000000000000000000000' AND NOT (is_self_fill AND f.is_maker)
           AND (tokens_delta > 0 OR (tokens_delta < 0 AND event_time < r.resolved_at))
-          AND cityHash64(wallet, f.condition_id, outcome_index) % {parts:UInt32} = {part:UInt32}
         GROUP BY wallet, condition_id, outcome_index, lot
     )
     WINDOW position AS (PARTITION BY wallet, condition_id, outcome_index)
 )
 WHERE if(is_lot, dollars >= 0.01, oversold > 0.01 AND premium > 0.01)
+SETTINGS max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000

@@ -1,4 +1,4 @@
--- The lots and the sells of one part of the positions, by hash, as the truth has them: buys of a transaction are a lot,
+-- The lots and the sells of a range of the wallets, as the truth has them: buys of a transaction are a lot,
 -- whenever they were; a sell counts until its condition is resolved. Fills that were missed because their token was
 -- mapped late, and that lie outside the window, are not looked for by this recovery.
 INSERT INTO rehearsal.ranges
@@ -25,7 +25,8 @@ FROM
       AND NOT (is_self_fill AND t.is_maker) AND event_time < {cutoff:DateTime('UTC')}
       AND NOT (class = 'late' AND (event_time < {window_start:DateTime('UTC')} OR event_time >= {window_end:DateTime('UTC')}))
       AND (tokens_delta > 0 OR event_time < r.resolved_at) AND tokens > 0
-      AND cityHash64(wallet, t.condition_id, outcome_index) % {parts:UInt32} = {part:UInt32}
+      AND wallet >= {wallet_from:String} AND (wallet < {wallet_to:String} OR {wallet_to:String} = '')
     GROUP BY wallet, condition_id, outcome_index, is_lot, key
 )
 WINDOW in_order AS (PARTITION BY wallet, condition_id, outcome_index, is_lot ORDER BY first_time, key ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+SETTINGS max_bytes_before_external_group_by = 1000000000, max_bytes_before_external_sort = 1000000000

@@ -18,3 +18,4 @@ CREATE TABLE pm_trader_events_v3
 ENGINE = ReplacingMergeTree(_version)
 PARTITION BY toYYYYMM(trade_time)
 ORDER BY event_id
+SETTINGS default_compression_codec = 'ZSTD(1)', old_parts_lifetime = 30

@@ -21,3 +21,4 @@ CREATE TABLE pm_trade_fifo_roi_v3
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(resolved_at)
 ORDER BY (wallet, condition_id, outcome_index, tx_hash)
+SETTINGS default_compression_codec = 'ZSTD(1)', old_parts_lifetime = 30

@@ -18,3 +18,4 @@ CREATE TABLE pm_canonical_fills_v4
 ENGINE = ReplacingMergeTree(_version)
 PARTITION BY toYYYYMM(event_time)
 ORDER BY (wallet, condition_id, outcome_index, fill_id)
+SETTINGS default_compression_codec = 'ZSTD(1)', old_parts_lifetime = 30

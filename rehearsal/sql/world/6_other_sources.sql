@@ -1,5 +1,5 @@
 -- The fills of the other sources: as stored they are right, whatever they hold. A few of one source have no condition.
-INSERT INTO rehearsal.truth
+INSERT INTO rehearsal.others
 WITH (tag -> bitShiftRight(cityHash64(h, tag), 11) * exp2(-53)) AS u
 SELECT
     concat(source, '_', tx_hash, '_', toString(n % 3)) AS fill_id,
@@ -10,7 +10,7 @@ SELECT
     if(empty, 0, cityHash64(h, 'outcome') % 2),
     if(u('side') < 0.5, 1, -1) * round(1e6 * pow(500, u('tokens'))) / 1e6 AS tokens_delta,
     if(source = 'ctf_token', 0, if(u('side') < 0.5, -1, 1) * round(1e6 * pow(200, u('usdc'))) / 1e6) AS usdc_delta,
-    source, 0, 0, 'foreign'
+    source, 0, 0
 FROM
 (
     SELECT

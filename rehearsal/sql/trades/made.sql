@@ -1,17 +1,18 @@
 -- Makes the halves of the transactions of a batch: one taker order against 1 to 10 maker orders.
 -- A maker trades the same outcome the other way round, or, where a condition has two outcomes, the other outcome the
 -- same way. Wallets are drawn with a strong skew; who comes up as maker and taker of one transaction trades with itself.
-INSERT INTO rehearsal.halves
+INSERT INTO rehearsal.made
 WITH (tag -> bitShiftRight(cityHash64(h, tag), 11) * exp2(-53)) AS u
 SELECT
-    batch,
-    concat(tx_hash, '_0x', lower(hex(SHA256(concat(tx_hash, toString(half.1))))), if(half.1 > 0, '-m', '-t')) AS event_id,
-    tx_hash, at,
+    batch, n, half.1, at,
     {first_block:UInt64} + intDiv(dateDiff('second', toDateTime({month:Date}, 'UTC'), at), 2) AS block,
+    tx_hash,
+    concat(tx_hash, '_0x', lower(hex(SHA256(concat(tx_hash, toString(half.1))))), if(half.1 > 0, '-m', '-t')) AS event_id,
     if(half.2 = 0, {test_wallet:String}, concat('0x', lower(hex(SHA1(concat(toString({seed:UInt64}), '/', toString(half.2))))))) AS wallet,
     half.1 > 0 AS is_maker,
     if(half.1 = 0 OR half.6 = 1, buys, NOT buys) AS is_buy,
     has(arrayMap(l -> l.2, legs), taker) AND half.2 = taker AS is_self,
+    kind, created, rank,
     tokens[half.3 + 1] AS token,
     condition_id,
     half.3 AS outcome,
@@ -22,7 +23,7 @@ SELECT
 FROM
 (
     SELECT
-        t.batch AS batch, t.at AS at, c.condition_id AS condition_id, c.tokens AS tokens, c.mapped_at AS mapped_at,
+        t.batch AS batch, t.n AS n, t.at AS at, t.kind AS kind, t.created AS created, t.rank AS rank, c.condition_id AS condition_id, c.tokens AS tokens, c.mapped_at AS mapped_at,
         cityHash64({seed:UInt64}, t.batch, t.n, 'trade') AS h,
         concat('0x', lower(hex(SHA256(concat('tx/', toString({seed:UInt64}), '/', toString(t.batch), '/', toString(t.n)))))) AS tx_hash,
         u('side') < 0.75 AS buys,
@@ -50,3 +51,4 @@ FROM
     WHERE t.batch = {batch:UInt64}
 )
 ARRAY JOIN halves AS half
+SETTINGS optimize_on_insert = 0

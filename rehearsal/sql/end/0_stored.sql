@@ -1,0 +1,2 @@
+-- What is made from now on, the live updater stores.
+DROP VIEW rehearsal.made_fills

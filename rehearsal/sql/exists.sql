@@ -1,0 +1,2 @@
+-- Is there such a table?
+EXISTS TABLE {database:Identifier}.{table:Identifier}

@@ -1,2 +1,0 @@
--- Is there a quarantine yet?
-EXISTS TABLE {database:Identifier}.{quarantine:Identifier}

@@ -100,10 +100,19 @@ def test_without_a_cluster_every_statement_is_as_its_file_has_it(name: str) -> N
 
 
 def test_a_read_and_an_insert_go_through_the_distributed_tables(named: Incident) -> None:
-    for name in ("census", "backfill", "elsewhere"):
+    for name in ("census", "census_table", "elsewhere", "held_list"):
         assert "`fills_all`" in composed(named, name), name
         assert f"`{FILLS}`" not in composed(named, name), name
-    assert composed(named, "backfill").splitlines()[1].startswith("INSERT INTO `default`.`fills_all` (")
+    into_fills = composed(named, "late_insert")
+    assert into_fills.splitlines()[1].startswith("INSERT INTO `default`.`fills_all` (")
+
+
+@pytest.mark.parametrize("name", ["backfill", "backfill_lacking"])
+def test_right_rows_are_read_through_distributed_tables_and_staged_in_a_local_one(name: str, named: Incident) -> None:
+    sql = composed(named, name)
+    assert f"{EVENTS}_all" in sql
+    assert re.search(r"^INSERT INTO `default`.`\w+` \(", sql, re.MULTILINE)
+    assert "`fills_all`" not in sql
 
 
 def test_every_statement_as_it_would_be_sent_is_one_that_clickhouse_parses(clustered: Case) -> None:
@@ -167,8 +176,8 @@ def test_a_dry_run_shows_on_cluster_in_exactly_what_goes_to_every_host(backfille
         f"FROM {here}`fills_all`",
     ):
         assert shown in case.output, shown
-    heads = re.findall(r"^  (CREATE|DROP|ALTER|OPTIMIZE|DELETE|INSERT)( .*)$", case.output, re.MULTILINE)
-    assert {verb for verb, _ in heads} == {"CREATE", "DROP", "ALTER", "OPTIMIZE", "DELETE", "INSERT"}
+    heads = re.findall(r"^  (CREATE|RENAME|ALTER|OPTIMIZE|DELETE|INSERT)( .*)$", case.output, re.MULTILINE)
+    assert {verb for verb, _ in heads} == {"CREATE", "RENAME", "ALTER", "OPTIMIZE", "DELETE", "INSERT"}
     assert [verb for verb, rest in heads if ("ON CLUSTER" in rest) is (verb == "INSERT")] == []
     assert "nothing is carried out on the cluster three_shards" in case.output
     assert "pass --execute" not in case.output
@@ -191,7 +200,10 @@ def test_the_plan_command_shows_the_statements_as_they_would_be_sent(
              f"--now={clustered.now.isoformat()}"]
         )  # fmt: skip
     out = capsys.readouterr().out
-    assert f"INSERT INTO `{clustered.database}`.`fills_all` (" in out
+    staging = rf"`{clustered.database}`\.`{FILLS}_staging_\w+`"
+    assert re.search(rf"CREATE TABLE {staging} ON CLUSTER `three_shards` AS `{clustered.database}`\.`{FILLS}`", out)
+    assert re.search(rf"INSERT INTO {staging} \(", out)
+    assert re.search(rf"ALTER TABLE {staging} ON CLUSTER `three_shards` MOVE PARTITION ID", out)
     assert f"DELETE FROM `{clustered.database}`.`{FILLS}` ON CLUSTER `three_shards`" in out
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench import scale
-from recovery import cluster, statements
+from recovery import cluster
 from recovery.incident import Incident
 from recovery.statements import FRAGMENTS
 from tests.test_cluster import OURS, composed, named_by
@@ -118,6 +118,15 @@ def test_every_page_that_the_text_relies_on_is_one_of_clickhouses() -> None:
 
 def test_the_figures_of_a_list_that_lies_on_one_host_are_not_called_right() -> None:
     """What joins a list of the suite's own with a DELETE of every host is not right as it is."""
-    lists = [name for name in WRITES if WRITES[name][0] == "DELETE" and "${worklist}" in statements.text(name)]
+    lists = [name for name in WRITES if WRITES[name][0] == "DELETE" and "`a_worklist`" in composed(INCIDENT, name)]
     assert len(lists) == 3
     assert [name for name in lists if not WRITES[name][-1].startswith("lacks: the list lies on the initiator")] == []
+
+
+def test_rows_that_are_staged_on_one_host_are_not_called_right() -> None:
+    """What inserts into a table of the suite's own, which has no Distributed one, inserts on the initiator alone."""
+    staged = [name for name in WRITES if WRITES[name][0] == "INSERT" and name.startswith("backfill")]
+    assert staged == ["backfill", "backfill_lacking"]
+    for name in (*staged, "staging_move"):
+        assert WRITES[name][-1].startswith("lacks: "), name
+        assert "initiator" in WRITES[name][-1] or "the same" in WRITES[name][-1], name

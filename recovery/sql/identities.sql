@@ -8,7 +8,7 @@ SELECT
     broken_rows,
     good_rows,
     first_place != last_place AND broken_rows = 0 AS doubled,
-    first_home != last_home AS spread,
+    first_partition != last_partition OR first_home != last_home AS spread,
     multiIf(
         bitTest(marks, 0) AND (bitTest(marks, 2) OR bitTest(marks, 3)), 'mixed',
         bitTest(marks, 0), if(bitTest(marks, 1), 'foreign_broken', 'foreign'),
@@ -37,8 +37,10 @@ FROM
         maxIf(content, side = 'good' OR side = 'right') AS last_content,
         minIf(place, side != 'right') AS first_place,
         maxIf(place, side != 'right') AS last_place,
-        minIf(home, side != 'right') AS first_home,
-        maxIf(home, side != 'right') AS last_home,
+        minIf(partition, side != 'right') AS first_partition,
+        maxIf(partition, side != 'right') AS last_partition,
+        min(home) AS first_home, -- where it lies, and where its right row belongs
+        max(home) AS last_home,
         maxIf(version, side = 'good') AS good_version,
         maxIf(version, side = 'broken') AS broken_version
     FROM
@@ -51,7 +53,8 @@ FROM
             multiIf(${owned}, if(${broken}, 'broken', 'good'), if(${broken}, 'foreign_broken', 'foreign')) AS side,
             sipHash64(tuple(${content})) AS content,
             cityHash64(tuple(${sorting_key})) AS place,
-            cityHash64(_partition_id, tuple(${partition_key})) AS home,
+            cityHash64(_partition_id) AS partition,
+            cityHash64(tuple(${partition_key})) AS home,
             ${version} AS version
         FROM ${table}
         WHERE _partition_id IN {partitions:Array(String)}
@@ -65,7 +68,8 @@ FROM
             'right' AS side,
             sipHash64(tuple(${content})) AS content,
             0 AS place,
-            0 AS home,
+            0 AS partition,
+            cityHash64(tuple(${partition_key})) AS home,
             0 AS version
         FROM (${right})
         WHERE sipHash64(tuple(${identity})) % {slices:UInt32} = {slice:UInt32}

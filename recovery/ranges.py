@@ -1,4 +1,4 @@
-"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, so that no statement needs memory for all."""
+"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, to bound what a statement holds in memory."""
 
 from __future__ import annotations
 

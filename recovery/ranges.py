@@ -1,4 +1,4 @@
-"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, to bound what a statement holds in memory."""
+"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, to bound the memory of a statement."""
 
 from __future__ import annotations
 

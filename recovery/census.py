@@ -138,6 +138,8 @@ def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetim
         "time_to": end or incident.window.end,
         "key_from": low,
         "key_to": high,
+        "slice": 0,
+        "slices": 1,
     }
 
 

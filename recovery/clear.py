@@ -48,7 +48,7 @@ class Clear:
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         values = census.parameters(place.warehouse) | dict(unit.values)
-        return int(place.warehouse.ask_again("window_left", **values, slice=0, slices=1).first["left"])
+        return int(place.warehouse.ask_again("window_left", **values).first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         values = census.parameters(place.warehouse) | dict(unit.values)

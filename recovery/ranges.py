@@ -1,4 +1,4 @@
-"""Ranges: a large table and its source in pieces, along their sorting keys or by hash, to bound the memory of a statement."""
+"""Ranges: a large table and its source in pieces, by sorting key or by hash, so that no statement needs memory for all."""
 
 from __future__ import annotations
 

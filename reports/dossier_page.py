@@ -25,7 +25,7 @@ from reports.dossier import BACKFILLS, NOT_RECOVERED, TAMPERED, Dossier
 from reports.story import CheckOutcome, Query
 
 NAME = "the ledger"  # on the page, wherever it lies
-MADE_BY = ("clickhouse-recovery", "jinja2")  # other versions may make other bytes
+MADE_BY = ("clickhouse-recovery", "jinja2", "matplotlib")  # other versions may make other bytes
 ORDER = (
     "rows", "identities", "identities in the source", "good rows", "broken rows", "without a right row", "superseded rows",
     "duplicates", "orphans", "rows in quarantine", "lots", "shorts", "cost", "profit",

@@ -2,49 +2,61 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import io
+import re
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
-from markupsafe import Markup, escape
+import matplotlib
+from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
 
-WIDE, HIGH = 662, 209  # of a picture, which the page scales to its width
-LEFT, RIGHT, TOP, BOTTOM = 50, 659, 29, 173  # of what is inside the axes
-HATCHES = ("", "M-1 7L7 -1M-1 1L1 -1M5 7L7 5", "M-1 -1L7 7M5 -1L7 1M-1 5L1 7")  # over a series' colour
-SERIES = ("one", "two", "three")
-LETTER = 4.9  # how wide a letter is about
-GAP = 34  # between the beginnings of two labels of days, at least
+# Drawn in these colours, which stand for variables of the page's style.
+COLOURS = {
+    "#0a0001": "ink",
+    "#0a0002": "soft",
+    "#0a0003": "rule",
+    "#0a0004": "one",
+    "#0a0005": "two",
+    "#0a0006": "three",
+    "#0a0007": "paper",
+}
+INK, SOFT, RULE, ONE, TWO, THREE, PAPER = COLOURS
+SERIES = ((ONE, ""), (TWO, "////"), (THREE, "\\\\"))
+STYLE: dict[str, Any] = {
+    "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "text.color": INK, "axes.edgecolor": RULE,
+    "axes.labelcolor": SOFT, "xtick.color": SOFT, "ytick.color": SOFT, "axes.facecolor": "none", "figure.facecolor": "none",
+    "grid.color": RULE, "grid.linewidth": 0.6, "axes.axisbelow": True, "hatch.linewidth": 0.8, "hatch.color": PAPER,
+    "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False, "patch.linewidth": 0.6,
+}  # fmt: skip
+# Whatever matplotlibrc says on a machine, the same bytes are to be made.
+BASE = {
+    name: value for name, value in matplotlib.rcParamsDefault.items() if name not in ("backend", "timezone", "toolbar")
+}
+WIDE, HIGH = 9.2, 2.9  # inches
 
 
 def bars_by_day(
     name: str, days: Sequence[str], series: Mapping[str, Sequence[int]], axis: str, line: str = ""
 ) -> Markup:
     """Bars side by side for each day; the series called `line`, where there is one, as marks joined by a line over them."""
+    figure, axes = _axes(name)
     bars = [label for label in series if label != line]
-    drawn, height = _heights([value for values in series.values() for value in values], axis)
-    step = (RIGHT - LEFT) / max(1, len(days))
-    width = 0.8 * step / max(1, len(bars))
-    legend = []
+    width = 0.8 / max(1, len(bars))
     for number, label in enumerate(bars):
-        fill = _fill(name, number)
-        begins = LEFT + 0.1 * step + number * width
-        drawn += [
-            _bar(begins + place * step, height(value), 0.96 * width, fill) for place, value in enumerate(series[label])
-        ]
-        legend.append((label, f'<rect y="-7" width="18" height="7" {fill}/>'))
+        places = [place + (number - (len(bars) - 1) / 2) * width for place in range(len(days))]
+        colour, hatch = SERIES[number % len(SERIES)]
+        axes.bar(places, series[label], width, label=label, color=colour, hatch=hatch, edgecolor=PAPER)
     if line:
-        points = [(LEFT + (place + 0.5) * step, height(value)) for place, value in enumerate(series[line])]
-        drawn.append(_line(points, "ink", 1.2))
-        drawn += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" style="fill: var(--ink)"/>' for x, y in points]
-        mark = '<circle cx="9" cy="-3.5" r="2" style="fill: var(--ink)"/>'
-        legend.append((line, _line([(0, -3.5), (18, -3.5)], "ink", 1.2) + mark))
-    every = math.ceil(GAP / step)
-    drawn += [
-        _text(LEFT + (place + 0.5) * step, BOTTOM + 14, _short(day))
-        for place, day in enumerate(days)
-        if place % every == 0
-    ]
-    return _svg(name, drawn, legend)
+        axes.plot(range(len(days)), series[line], color=INK, marker="o", markersize=4, linewidth=1.2, label=line)
+    axes.set_xticks(range(len(days)), [_short(day) for day in days])
+    axes.set_ylabel(axis)
+    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    return _svg(figure, name)
 
 
 def durations(
@@ -52,115 +64,70 @@ def durations(
 ) -> Markup:
     """How long each phase took, as bars, and the least and the most that the plan gave it, as a line: minutes, on a
     logarithmic scale."""
-    there = [value for value in (*minutes, *(end for limits in planned for end in limits or ())) if value > 0] or [1.0]
-    low, high = math.log10(min(there) / 2), math.log10(max(there) * 1.5)
-
-    def place(value: float) -> float:
-        return LEFT + (RIGHT - LEFT) * (max(low, math.log10(value) if value > 0 else low) - low) / (high - low)
-
-    drawn = []
-    for power in range(math.ceil(low), math.floor(high) + 1):
-        x = place(10**power)
-        drawn += [_line([(x, TOP), (x, BOTTOM)], "rule", 0.6), _text(x, BOTTOM + 14, f"{10**power:,g}")]
-    drawn.append(_text((LEFT + RIGHT) / 2, BOTTOM + 28, "minutes, logarithmic"))
-    step = (BOTTOM - TOP) / max(1, len(phases))
-    for number, (phase, took, limits) in enumerate(zip(phases, minutes, planned, strict=True)):
-        y = TOP + (number + 0.5) * step
-        high_bar = 0.55 * step
-        drawn.append(_rect(LEFT, y - high_bar / 2, place(took) - LEFT, high_bar, _fill(name, 0)))
-        drawn.append(_text(LEFT - 5, y + 3, phase, "end"))
+    figure, axes = _axes(name)
+    low = min([value for value in minutes if value > 0] or [1.0]) / 2
+    axes.barh(range(len(phases)), minutes, 0.55, left=0, color=ONE, edgecolor=PAPER, label="took")
+    for place, limits in enumerate(planned):
         if limits:
-            least, most = map(place, limits)
-            drawn += [_line([(least, y), (most, y)], "ink", 2)]
-            drawn += [_line([(x, y - 5), (x, y + 5)], "ink", 1) for x in (least, most)]
-    legend = [("took", f'<rect y="-7" width="18" height="7" {_fill(name, 0)}/>')]
-    if any(planned):
-        ends = "".join(_line([(x, -7), (x, 0)], "ink", 1) for x in (0, 18))
-        legend.append(("planned, least to most", _line([(0, -3.5), (18, -3.5)], "ink", 2) + ends))
-    return _svg(name, drawn, legend)
+            axes.plot(
+                limits,
+                [place, place],
+                color=INK,
+                marker="|",
+                markersize=10,
+                linewidth=2,
+                label="planned, least to most",
+            )
+    axes.set_xscale("log")
+    axes.set_xlim(left=low)
+    axes.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_yticks(range(len(phases)), phases)
+    axes.invert_yaxis()
+    axes.set_xlabel("minutes, logarithmic")
+    axes.grid(axis="x")
+    return _svg(figure, name)
 
 
 def rate(name: str, rows: Sequence[int], seconds: Sequence[float]) -> Markup:
     """Rows a second of each unit, in order."""
+    figure, axes = _axes(name)
     values = [written / took if took else 0 for written, took in zip(rows, seconds, strict=True)]
-    drawn, height = _heights(values, "rows a second")
-    step = (RIGHT - LEFT) / max(3, len(values))
-    drawn += [
-        _bar(LEFT + (n + 0.15) * step, height(value), 0.7 * step, _fill(name, 0)) for n, value in enumerate(values)
-    ]
-    drawn += [_text(LEFT + (n - 0.5) * step, BOTTOM + 14, f"{n:,}") for n in _marks(len(values)) if n]
-    drawn.append(_text((LEFT + RIGHT) / 2, BOTTOM + 28, "unit"))
-    return _svg(name, drawn, [])
+    axes.bar(range(1, len(values) + 1), values, 0.7, color=ONE, edgecolor=PAPER, label="rows a second")
+    axes.set_xlabel("unit")
+    axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_ylabel("rows a second")
+    axes.set_xlim(0.4, max(3, len(values)) + 0.6)
+    axes.grid(axis="y")
+    return _svg(figure, name)
 
 
-def _marks(top: float) -> list[int]:
-    """At most seven round whole numbers from 0 to `top`."""
-    step = 10 ** max(0, math.floor(math.log10(max(1, top))) - 1)
-    step *= next(times for times in (1, 2, 5, 10, 20, 50) if top / (step * times) < 7)
-    return list(range(0, math.floor(top) + 1, step))
+def _axes(name: str) -> tuple[Figure, Any]:
+    with matplotlib.rc_context({**BASE, **STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(WIDE, HIGH))
+        figure.subplots_adjust(left=0.075, right=0.995, top=0.86, bottom=0.17)
+        FigureCanvasSVG(figure)
+        return figure, figure.subplots()
 
 
-def _heights(values: Iterable[float], axis: str) -> tuple[list[str], Callable[[float], float]]:
-    """The upright axis from 0 on with its grid, and where on it a value lies."""
-    top = max(values, default=0) * 1.05 or 1
-
-    def height(value: float) -> float:
-        return BOTTOM - (BOTTOM - TOP) * value / top
-
-    drawn = [_line([(LEFT, height(mark)), (RIGHT, height(mark))], "rule", 0.6) for mark in _marks(top)]
-    drawn += [
-        _text(LEFT - 5, height(mark) + 3, f"{mark / 10**6:,g} M" if top > 10**6 else f"{mark:,}", "end")
-        for mark in _marks(top)
-    ]
-    x, y = 9, (TOP + BOTTOM) / 2
-    drawn.append(f'<text x="{x}" y="{y:g}" transform="rotate(-90 {x} {y:g})">{escape(axis)}</text>')
-    return drawn, height
-
-
-def _fill(name: str, number: int) -> str:
-    """The colour of a series, with its hatching."""
-    series = SERIES[number % len(SERIES)]
-    return f'style="fill: url(#{name}-{series})"' if HATCHES[number % len(SERIES)] else f'style="fill: var(--{series})"'
-
-
-def _bar(x: float, y: float, width: float, fill: str) -> str:
-    return _rect(x, y, width, BOTTOM - y, fill)
-
-
-def _rect(x: float, y: float, width: float, height: float, fill: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" {fill}/>'
-
-
-def _line(points: Sequence[tuple[float, float]], colour: str, width: float) -> str:
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
-    return f'<path d="M{path}" style="fill: none; stroke: var(--{colour}); stroke-width: {width}"/>'
-
-
-def _text(x: float, y: float, text: str, anchor: str = "") -> str:
-    placed = f' style="text-anchor: {anchor}"' if anchor else ""
-    return f'<text x="{x:.1f}" y="{y:.1f}"{placed}>{escape(text)}</text>'
-
-
-def _svg(name: str, drawn: Sequence[str], legend: Sequence[tuple[str, str]]) -> Markup:
-    """One <svg> element, its ids begun with `name`: axes and what is drawn in them, and the legend above where there are several
-    series."""
-    hatched = "".join(
-        f'<pattern id="{name}-{series}" width="6" height="6" patternUnits="userSpaceOnUse">'
-        f'<path d="M0 0H6V6H0Z" style="fill: var(--{series})"/>'
-        f'<path d="{hatch}" style="fill: none; stroke: var(--paper); stroke-width: 0.8"/></pattern>'
-        for series, hatch in zip(SERIES, HATCHES, strict=True)
-        if hatch
-    )
-    axes = _line([(LEFT, TOP), (LEFT, BOTTOM), (RIGHT, BOTTOM)], "rule", 0.8)
-    widths = [24 + LETTER * len(label) + 16 for label, _ in legend]
-    x, above = (LEFT + RIGHT - sum(widths) + 16) / 2, []
-    for (label, mark), width in zip(legend, widths, strict=True):
-        if len(legend) > 1:
-            above.append(f'<g transform="translate({x:.1f} 18)">{mark}{_text(24, 0, label, "start")}</g>')
-        x += width
-    style = "font-family: inherit; font-size: 9px; fill: var(--soft); text-anchor: middle"
-    inner = "\n".join([f"<defs>{hatched}</defs>", *drawn, axes, *above])
-    return Markup(f'<svg viewBox="0 0 {WIDE} {HIGH}" aria-hidden="true" style="{style}">\n{inner}\n</svg>')
+def _svg(figure: Figure, name: str) -> Markup:
+    """The figure as one <svg> element without anything that a second drawing would not have, its ids begun with `name`."""
+    axes = figure.axes[0]
+    with matplotlib.rc_context({**BASE, **STYLE, "svg.hashsalt": name}):
+        named = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+        if len(named) > 1:
+            axes.legend(named.values(), named.keys(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*|<style.*?</style>", "", text, flags=re.S)
+    text = re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" aria-hidden="true">', text, count=1)
+    text = re.sub(r"font-family: [^;\"]*", "font-family: inherit", text)
+    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text).replace("xlink:href", "href")
+    for colour, variable in COLOURS.items():
+        text = text.replace(colour, f"var(--{variable})")
+    return Markup(text.strip())
 
 
 def _short(day: str) -> str:

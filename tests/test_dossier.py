@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pytest
 
 from bench.overhead import grown
@@ -245,6 +246,13 @@ def test_the_dossier_is_never_written_over_the_ledger_or_its_evidence(
         assert report.main([str(ledger.path), option, str(path)]) == 4
         assert "is the ledger, or lies in its evidence" in capsys.readouterr().err
     assert ledger.path.read_bytes() == before
+
+
+def test_the_settings_of_matplotlib_on_a_machine_change_nothing(ledger: Ledger) -> None:
+    recover(ledger)
+    page = dossier_page.render(ledger.path.read_bytes())
+    with matplotlib.rc_context({"xtick.labelsize": 14, "font.size": 20}):
+        assert dossier_page.render(ledger.path.read_bytes()) == page
 
 
 NAMED = [

@@ -245,6 +245,8 @@ def test_parameters_are_found_with_their_types() -> None:
                 "partitions": "Array(String)",
                 "key_from": "String",
                 "key_to": "String",
+                "slice": "UInt32",
+                "slices": "UInt32",
             },
         ),
         ("optimize", {}),

@@ -1,0 +1,151 @@
+"""The census in ranges and by sums says what the exact statement says, whatever is wrong with the rows and however many ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery import census, ranges
+from recovery.incident import load
+from recovery.warehouse import Warehouse
+from tests.conftest import Case
+from tests.faults.data_faults import (
+    CLEAN,
+    DATA_FAULTS,
+    DAY,
+    FILLS,
+    FOREIGN,
+    ORPHAN,
+    OWNED,
+    SUBJECT,
+    Fault,
+    added,
+    all_of,
+    delete,
+    in_turn,
+    insert,
+    one,
+    removed,
+    replaced,
+)
+
+FIGURES = ("identities", "rows", "broken_rows", "good_rows", "doubled", "spread")
+Counts = dict[tuple[str, int, str], tuple[int, ...]]
+OTHER_WALLET = "concat('0x', repeat('f', 38), 'ff') AS wallet"  # far from the first rows of the table
+BESIDE = f"source = 'clob' AND condition_id != '' AND toDate(event_time) = '{DAY}' AND wallet < '0x8'"
+
+
+def emptied(case: Case) -> None:
+    case.command(f"TRUNCATE TABLE {FILLS}")
+
+
+def contents_swapped(case: Case) -> None:
+    """Two identities of a day, each with what the other should hold."""
+    found = case.client.query(f"SELECT fill_id FROM {FILLS} WHERE {CLEAN} ORDER BY fill_id LIMIT 2").result_rows
+    (first,), (second,) = found
+    replaced(
+        f"if(fill_id = '{first}', '{second}', '{first}') AS fill_id", lambda _: f"fill_id IN ('{first}', '{second}')"
+    )(case)
+
+
+def amounts_that_cancel_out(case: Case) -> None:
+    """One dollar less here and one more there: the sums of the amounts are as before."""
+    found = case.client.query(f"SELECT fill_id FROM {FILLS} WHERE {CLEAN} ORDER BY fill_id LIMIT 2").result_rows
+    (first,), (second,) = found
+    replaced(
+        f"usdc_delta + if(fill_id = '{first}', 1, -1) AS usdc_delta", lambda _: f"fill_id IN ('{first}', '{second}')"
+    )(case)
+
+
+def every_row_twice(case: Case) -> None:
+    case.command(f"SYSTEM STOP MERGES {FILLS}")
+    case.command(f"INSERT INTO {FILLS} SELECT * FROM {FILLS}")
+
+
+FAULTS: dict[str, Fault] = DATA_FAULTS | {
+    "nothing": lambda case: None,
+    "an empty table": emptied,
+    "a day with nothing": delete(f"toDate(event_time) = '{DAY}'"),
+    "a day without orphans": removed(all_of(f"{ORPHAN} AND toDate(event_time) = '{DAY}'")),
+    "every row twice": every_row_twice,
+    "two identities with each other's content": contents_swapped,
+    "two amounts that cancel out": amounts_that_cancel_out,
+    "a missing row and one too many on the same day": in_turn(
+        removed(one(CLEAN)), insert("concat(fill_id, 'x') AS fill_id")
+    ),
+    "two good rows, the wrong one older": insert("usdc_delta + 1 AS usdc_delta, 1 AS _version"),
+    "a foreign row under an owned identity": insert("'amm' AS source, outcome_index + 1 AS outcome_index"),
+    "a foreign broken row under an owned identity": insert("'amm' AS source, '' AS condition_id"),
+    "an owned row under a foreign identity": added("'clob' AS source, outcome_index + 1 AS outcome_index", FOREIGN),
+    "a right row under another wallet too": insert(OTHER_WALLET),
+    "a right row with another wallet": replaced(OTHER_WALLET, one(BESIDE)),
+    "a broken row with another wallet beside its correction": added(
+        f"{OTHER_WALLET}, '' AS condition_id, 1 AS _version", BESIDE
+    ),
+    "a newer broken row with another wallet beside its correction": added(
+        f"{OTHER_WALLET}, '' AS condition_id, _version + 1 AS _version", BESIDE
+    ),
+    "an orphan under two wallets": added(OTHER_WALLET, f"{ORPHAN} AND wallet < '0x8'"),
+    "an orphan of a test subject": replaced(f"'{SUBJECT}' AS wallet", one(ORPHAN)),
+    "a wallet with bytes that are no text": replaced("unhex('FFFE0080') AS wallet", one(CLEAN)),
+    "foreign wallets with bytes that are no text": replaced(
+        "concat(unhex('C3'), wallet, unhex('FF00')) AS wallet", all_of("source != 'clob'")
+    ),
+    "foreign wallets with signs of every kind": replaced(
+        "concat(wallet, '\\t\\\\n\\'\"\\n%{}é漢😀') AS wallet", all_of("source != 'clob'")
+    ),
+    "an orphan over midnight": replaced("event_time + INTERVAL 1 DAY AS event_time", one(f"{OWNED} AND {ORPHAN}")),
+}  # fmt: skip
+
+
+def rows_per_range(monkeypatch: pytest.MonkeyPatch, table: int, source: int) -> None:
+    of_table, of_source = ranges.of_table, ranges.of_source
+    monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0: of_table(warehouse, table))
+    monkeypatch.setattr(ranges, "of_source", lambda warehouse, span, rows=0: of_source(warehouse, span, source))
+
+
+def counts(rows: list[dict[str, Any]]) -> Counts:
+    return {(row["day"], row["subject"], row["class"]): tuple(row[name] for name in FIGURES) for row in rows}
+
+
+def both(case: Case) -> tuple[census.Census, Counts, Counts]:
+    """What the census says, in figures, and what the exact statement does."""
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        taken = census.Census.take(warehouse)
+        exact = warehouse.ask("census", **census.parameters(warehouse))
+    return taken, counts(taken.rows), counts(exact.rows)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_counted_in_ranges_as_in_one_exact_statement(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    case = backfilled.clone(tmp_path)
+    FAULTS[fault](case)
+    rows_per_range(monkeypatch, 300, 500)
+    taken, found, exact = both(case)
+    assert found == exact
+    wrong = {census.MISSING, census.DIFFERENT, census.UNEXPECTED, census.UNCORRECTED, census.MIXED}
+    assert not (taken.agrees and wrong & {kind for _, _, kind in exact})
+
+
+@pytest.mark.parametrize(("table", "source"), [(64, 64), (1_000, 100), (1_000_000, 1_000_000)])
+def test_the_size_of_the_ranges_changes_no_figure(
+    backfilled: Case, monkeypatch: pytest.MonkeyPatch, table: int, source: int
+) -> None:
+    rows_per_range(monkeypatch, table, source)
+    taken, found, exact = both(backfilled)
+    assert taken.agrees
+    assert found == exact
+    assert taken.count(census.CORRECTED)
+    assert taken.count(census.ORPHAN)
+
+
+def test_a_table_that_lacks_corrections_is_asked_exactly(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_per_range(monkeypatch, 300, 500)
+    taken, found, exact = both(case)
+    assert not taken.agrees
+    assert found == exact
+    assert taken.count(census.UNCORRECTED)

@@ -194,7 +194,7 @@ class Swap:
             return Deduplicate().left(place, plan, unit)
         warehouse, names, values = place.warehouse, _names(place, unit), _values(place, unit)
         if unit.kind == "clean":
-            return sum(snapshot.is_there(warehouse, name) for name in _own_tables(place, unit))
+            return len(staging.tables(place, unit.values["shadow"]))
         if unit.kind == "merge":
             parts = _parts(place, unit)
             return int(parts["parts"] > 1 or parts["with_hidden_rows"] > 0)
@@ -227,13 +227,7 @@ class Swap:
             case "catch_up":
                 return [Write("late_insert", names, values)]
             case "clean":
-                tables = _own_tables(place, unit)
-                owned = [
-                    quote(place.incident.table.database, name)
-                    for name in tables
-                    if snapshot.is_there(place.warehouse, name)
-                ]
-                return [Write("drop_table", {"own_table": name}, part=f"-{n}") for n, name in enumerate(owned)]
+                return staging.drops(place, unit.values["shadow"])
         raise ValueError(f"no such unit: {unit.kind}")
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
@@ -323,13 +317,6 @@ def _name(unit: Unit, what: str) -> str:
     return f"{unit.values['shadow']}_{what}_{unit.values['number']}"
 
 
-def _own_tables(place: Workplace, unit: Unit) -> list[str]:
-    """The shadow and every table that came with it, for each affected partition."""
-    numbers = range(len(place.incident.table.partitions))
-    shadow = unit.values["shadow"]
-    return [*(f"{shadow}_{what}_{number}" for number in numbers for what in ("aside", "late")), shadow]
-
-
 def _names(place: Workplace, unit: Unit) -> dict[str, str]:
     database = place.incident.table.database
     names = {"shadow": quote(database, unit.values["shadow"])}
@@ -341,7 +328,3 @@ def _names(place: Workplace, unit: Unit) -> dict[str, str]:
 
 def _values(place: Workplace, unit: Unit) -> dict[str, Any]:
     return census.parameters(place.warehouse) | dict(unit.values)
-
-
-def _at_shadow(place: Workplace, unit: Unit) -> Warehouse:
-    return place.warehouse.at(unit.values["shadow"])

@@ -16,6 +16,7 @@ from recovery.workplace import Workplace
 from scripts import rollback
 from tests.conftest import Case
 from tests.faults.conftest import rounds
+from tests.faults.truth import left_over
 from tests.test_actions import FILLS, finish, gates_open, interrupted, options
 
 __all__ = ["gates_open"]
@@ -32,6 +33,8 @@ INTERRUPTED = [
     ("phase2", "snapshot_attach", True),
     ("phase2", "window_keep", False),
     ("phase2", "backfill", False),
+    ("phase2", "staging_whole", False),
+    ("phase2", "staging_move", True),
     ("phase4", "optimize", False),
     ("phase4", "swap_catch_drop", False),
     ("phase4", "late_insert", True),
@@ -108,6 +111,7 @@ def test_a_swap_that_is_interrupted_goes_on_and_loses_nothing(
         finish(case, "phase2")
     finish(case, "phase4")
     assert (copies(case, "later"), copies(case, "between")) == (1, int(phase == "phase4"))
+    assert left_over(case) == []
     case.command(f"ALTER TABLE {FILLS} DELETE WHERE fill_id IN ('later', 'between')")
     assert case.fingerprint() == recovered.fingerprint()
 

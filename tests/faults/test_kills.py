@@ -19,7 +19,7 @@ from recovery.embedded import EmbeddedServer
 from tests.conftest import Case, incident_on
 from tests.faults.conftest import FULL, rounds
 from tests.faults.runner import Job
-from tests.faults.truth import Truth, tables, units_done_twice
+from tests.faults.truth import Truth, left_over, units_done_twice
 
 SMALL: dict[str, Any] = {
     "backfill": {"unit_rows": rounds(1_000, 400), "mode": "full"},
@@ -136,7 +136,7 @@ def test_actions_that_are_killed_at_any_moment_are_resumed_and_end_right(
 
 
 def _assert_the_truth(case: Case, truth: Truth, of: str, tally: Tally, figures: Note) -> None:
-    faults = truth.faults_after_deduplication(case, "backfill", "deduplicate")
+    faults = truth.faults_after_deduplication(case, "backfill", "deduplicate") + left_over(case)
     figures(
         "kill -9 of the runner",
         kills=tally.kills,
@@ -145,7 +145,7 @@ def _assert_the_truth(case: Case, truth: Truth, of: str, tally: Tally, figures: 
         units_done_twice=units_done_twice(case),
         refused_then_done=tally.refused,
         phases_asked_again=tally.asked_again,
-        worklists_left=len(tables(case, "%_worklist_%")),
+        tables_left=len(left_over(case)),
         **{f"kills_of_{of.replace(' ', '_')}": tally.kills},
     )
     assert faults == []
@@ -231,7 +231,7 @@ def test_a_server_that_is_killed_at_any_moment_is_started_again_and_the_recovery
         if by == "pytest":
             go_on(case, tally, phase)
         assert Job.on(case, "phase2", "phase4").carry_out() == (0, "")
-        faults = kept.truth.faults_after_deduplication(case, "backfill", "deduplicate")
+        faults = kept.truth.faults_after_deduplication(case, "backfill", "deduplicate") + left_over(case)
     figures(
         "kill -9 of the server",
         kills=1,

@@ -113,6 +113,13 @@ def tables(case: Case, pattern: str) -> list[str]:
     return [name for (name,) in found.result_rows]
 
 
+def left_over(case: Case) -> list[str]:
+    """Tables that an action made for itself and that it has to drop."""
+    return [
+        f"{name} is left" for what in ("staging", "shadow", "worklist") for name in tables(case, f"{FILLS}_{what}_%")
+    ]
+
+
 def _done_twice(lines: Iterable[dict[str, object]]) -> list[str]:
     attempt, done = 0, Counter[tuple[int, object]]()
     for line in lines:

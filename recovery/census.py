@@ -4,6 +4,12 @@ Both are asked in ranges of their sorting keys, so memory is bounded whatever th
 themselves is the whole answer where, day by day, its good rows are those of the source, in number and in the sum of their
 hashes: then none is missing, different or unexpected, and what is broken alone is an orphan. Where they are not the same,
 each identity of the table is laid beside its right row, by 128 bits, which takes longer and spills to disk.
+
+Where the rows of one identity differ in the column that the ranges go along, each range counts it. Of the window's own good
+rows the source shows it, of broken ones `census_orphans.sql`, where they are few. What is not noticed where the table agrees,
+and only in several ranges: a row of others, or one outside the window, that has an identity of the window (class `mixed` or
+`different` in the exact statement), and while there are more than MANY_BROKEN broken rows, one beside its correction, which
+counts as an orphan. The rows themselves are counted all the same: no right row is wrong or lacking then.
 """
 
 from __future__ import annotations
@@ -33,6 +39,7 @@ BY = ("day", "subject", "class")
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
 FOREIGN, FOREIGN_BROKEN = "foreign", "foreign_broken"
 MIXED = "mixed"  # rows of this recovery and of others under one identity
+MANY_BROKEN = 1_000_000  # broken rows whose identities are looked for in the whole table at once: about 100 MB
 
 
 @dataclass(frozen=True)
@@ -48,12 +55,21 @@ class Census:
         """Of the window, or of another range [start, end)."""
         quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
         asked = parameters(warehouse, start, end)
-        held = ranges.ask(warehouse, "census_table", ranges.of_table(warehouse), BY, **asked)
+        cut = ranges.of_table(warehouse)
+        held = ranges.ask(warehouse, "census_table", cut, BY, **asked)
         if _may_agree(held, warehouse.incident.gates.orphan_percent):
             right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
-            if _agree(held, right):
-                return cls((held, right), quiet)
+            found = cls((held, right), quiet)
+            if _agree(held, right) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
+                return found
         return cls((ranges.ask(warehouse, "census", ranges.of_identities(warehouse, asked), BY, **asked),), quiet)
+
+    def _has_whole_orphans(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
+        """Whether what is an orphan in its range is one in the whole table."""
+        orphans = self.count(ORPHAN)
+        if not orphans or self.count(of="broken_rows") > MANY_BROKEN:
+            return True
+        return bool(warehouse.ask("census_orphans", **asked).first["orphans"] == orphans)
 
     def once_backfilled(self) -> Self:
         """What will be counted when every identity that has a right row holds it: missing ones clean, broken ones

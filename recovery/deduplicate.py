@@ -29,10 +29,12 @@ class Deduplicate:
     removes = True
 
     def plan(self, place: Workplace) -> Plan:
-        return self.plan_for(place, census.Census.take(place.warehouse))
+        counted = census.Census.take(place.warehouse)
+        return self.plan_for(place, counted, in_ranges=counted.agrees)
 
-    def plan_for(self, place: Workplace, counted: census.Census) -> Plan:
-        """The plan for a table that is as counted, now or once it is backfilled."""
+    def plan_for(self, place: Workplace, counted: census.Census, *, in_ranges: bool = True) -> Plan:
+        """The plan for a table that is as counted, now or once it is backfilled. `in_ranges` says that the rows of each
+        identity were found to be in one range of the sorting key."""
         incident = place.incident
         size = bytes_per_row(place)
         superseded = counted.count(census.CORRECTED, of="broken_rows")
@@ -51,7 +53,8 @@ class Deduplicate:
                     "copy",
                     "none needed",
                     orphans,
-                    bytes=orphans * size,
+                    {"in_ranges": in_ranges},
+                    orphans * size,
                     counted=False,  # they are counted when they leave the table
                 )
             )
@@ -59,7 +62,7 @@ class Deduplicate:
         shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
         worklist = f"{incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
         if superseded and incident.deduplicate.strategy == "delete":
-            listed = {"shares": shares, "worklist": worklist}
+            listed = {"shares": shares, "worklist": worklist, "in_ranges": in_ranges}
             units += [
                 Unit("list the superseded rows", "list", "none needed", values=listed, counted=False),
                 *[
@@ -120,7 +123,7 @@ class Deduplicate:
                     return max(1, unit.rows)
                 if unit.kind == "quarantined":
                     return int(warehouse.ask_again("quarantined_left", **values).first["left"])
-                found = [warehouse.ask_again("quarantine_left", **(values | each)) for each in _ranges(place)]
+                found = [warehouse.ask_again("quarantine_left", **(values | each)) for each in _ranges(place, unit)]
                 return sum(int(answer.first["left"]) for answer in found)
             case "list":
                 return int(not snapshot.is_there(warehouse, unit.values["worklist"]))
@@ -142,7 +145,7 @@ class Deduplicate:
             case "copy":
                 copies = [
                     Write("quarantine_copy", values=values | each, part=f"-{number}")
-                    for number, each in enumerate(_ranges(place))
+                    for number, each in enumerate(_ranges(place, unit))
                 ]
                 return [Write("quarantine_create", part="-create"), *copies]
             case "quarantined":
@@ -150,7 +153,7 @@ class Deduplicate:
             case "list":
                 lists = [
                     Write("superseded_list", values=values | each, part=f"-{number}")
-                    for number, each in enumerate(_ranges(place))
+                    for number, each in enumerate(_ranges(place, unit))
                 ]
                 return staging.made(place, unit.values["worklist"], mark, lists, "worklist_create")
             case "superseded":
@@ -201,8 +204,8 @@ class Deduplicate:
         raise StatementFailed(f"partition {partition} could not be merged for {PATIENCE_SECONDS} s", CANNOT_MERGE_NOW)
 
 
-def _ranges(place: Workplace) -> list[dict[str, Any]]:
-    return ranges.of_table(place.warehouse, LISTED_ROWS)
+def _ranges(place: Workplace, unit: Unit) -> list[dict[str, Any]]:
+    return ranges.of_table(place.warehouse, LISTED_ROWS) if unit.values["in_ranges"] else ranges.whole(place.warehouse)
 
 
 def last_blocks(place: Workplace) -> dict[str, int]:

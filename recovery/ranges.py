@@ -25,7 +25,8 @@ def of_table(warehouse: Warehouse, rows: int = TABLE_ROWS) -> list[dict[str, Any
     every = max(1, rows // SAMPLED_PER_RANGE)
     partitions = list(warehouse.incident.table.partitions)
     found = warehouse.ask("range_bounds", partitions=partitions, every=every, step=math.ceil(rows / every)).rows
-    cuts = [zero, *(row["bound"] for row in found if row["bound"] != zero)]
+    # What is no UTF-8 comes as other text than it is: in order and each once, any text cuts the table into whole ranges.
+    cuts = [zero, *sorted({row["bound"] for row in found} - {zero}, key=int if zero else None)]
     inner = [{"range_from": low, "range_to": high, "is_last": False} for low, high in itertools.pairwise(cuts)]
     return [*inner, {"range_from": cuts[-1], "range_to": cuts[-1], "is_last": True}]
 

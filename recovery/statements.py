@@ -89,10 +89,14 @@ class Schema:
 
     def lead(self, repaired: Sequence[str]) -> Column | None:
         """The column that the sorting key begins with, where the table can be asked in ranges of it: it has strings or
-        natural numbers, and a repair does not change it, so that all rows of an identity are in one range."""
+        natural numbers, is not computed, and a repair does not change it, so that all rows of an identity are in one range."""
         first = re.match(r"\(?\s*`?(\w+)`?\s*(,|\)|$)", self.sorting_key)
         found = self.column(first.group(1)) if first and first.group(1) not in repaired else None
-        return found if found and re.fullmatch(r"(LowCardinality\()?(String|UInt\d+)\)?", found.type) else None
+        return (
+            found
+            if found in self.stored() and re.fullmatch(r"(LowCardinality\()?(String|UInt\d+)\)?", found.type)
+            else None
+        )
 
 
 @cache

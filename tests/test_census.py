@@ -1,4 +1,4 @@
-"""The census in ranges and by sums says what the exact statement says, whatever is wrong with the rows and however many ranges."""
+"""The census in ranges and by sums says what the exact statement says, whatever is wrong and however many ranges there are."""
 
 from __future__ import annotations
 

@@ -567,7 +567,7 @@ def counted(*rows: tuple[str, str, int, int, int, int]) -> Census:
     answered = [
         dict(zip(names, row, strict=True)) | {"subject": 0, "good_rows": row[3] - row[4], "spread": 0} for row in rows
     ]
-    return Census(Answer("census", "", {}, "q" * 36, "", "", 0.0, sum(r["rows"] for r in answered), 0, answered))
+    return Census((Answer("census", "", {}, "q" * 36, "", "", 0.0, sum(r["rows"] for r in answered), 0, answered),))
 
 
 def logged(phase: str, ask: Callable[[Evidence], None], check: str, fingerprint: str) -> Line:
@@ -579,12 +579,20 @@ def logged(phase: str, ask: Callable[[Evidence], None], check: str, fingerprint:
 
 @pytest.fixture
 def warehouse() -> Any:
-    rows = {"quarantine_exists": [{"result": 0}], "elsewhere": [{"identities": 1, "elsewhere": 0}]}
+    rows: dict[str, list[dict[str, int]]] = {
+        "quarantine_exists": [{"result": 0}],
+        "elsewhere": [{"identities": 1, "elsewhere": 0}],
+        "source_rows": [{"rows": 0, "groups": 0}],
+        "rows_to_compare": [{"rows": 0}],
+    }
 
     def ask(name: str, **_: Any) -> Answer:
         return Answer(name, "", {}, "q" * 36, "", "", 0.0, 0, 0, rows.get(name, []))
 
-    return SimpleNamespace(incident=INCIDENT, key_bounds=("", "~"), ask=ask, ask_again=ask, words={"quarantine": "`q`"})
+    schema = SimpleNamespace(lead=lambda repaired: None)  # asked whole, not in ranges
+    return SimpleNamespace(
+        incident=INCIDENT, schema=schema, key_bounds=("", "~"), ask=ask, ask_again=ask, words={"quarantine": "`q`"}
+    )
 
 
 def carried_out(action: str, **facts: Any) -> Line:

@@ -100,7 +100,7 @@ def test_a_run_keeps_each_answer_of_its_evidence_and_a_sample_of_broken_rows(bac
     evidence = [line for line in case.lines("evidence") if line["run"] == run]
     answers = [each for line in evidence for each in line["answers"]]
     assert {each["kept"]["json"] for each in answers} <= {sha256_of(path) for path in folder.glob("*.json")}
-    census = next(each for each in answers if each["statement"] == "census")
+    census = next(each for each in answers if each["statement"] == "census_table")
     told = json.loads((folder / f"{census['query_id']}.json").read_text())
     assert sum(row["broken_rows"] for row in told["rows"] if row["class"] == "corrected") > 0
     sample = case.lines("figures")[-1]["sample"]

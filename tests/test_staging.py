@@ -88,7 +88,7 @@ def test_a_backfill_that_is_stopped_at_any_statement_ends_as_one_that_was_not(
 ) -> None:
     mode, sent, expected, count = whole
     own = [number for number, name in enumerate(sent) if name != "ledger_create"]
-    numbers = own[int(after) :: rounds(4, 1)] + [sent.index("staging_move") + 1]
+    numbers = [*own[int(after) :: rounds(4, 1)], sent.index("staging_move") + 1]
     for number in numbers:
         folder = tmp_path / str(number)
         folder.mkdir()

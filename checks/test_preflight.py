@@ -175,17 +175,18 @@ def test_projections_allow_the_plan(incident: Incident, warehouse: Warehouse, ev
 
 
 def test_no_materialized_view_would_count_twice(incident: Incident, warehouse: Warehouse, evidence: Evidence) -> None:
-    """A backfill is an INSERT: it fires every materialized view of the table. DELETE and OPTIMIZE fire none."""
+    """Rows of a backfill are moved in, which fires no materialized view of the table; nor do DELETE and OPTIMIZE. Rows that a
+    catch-up, a healed orphan or a restore inserts fire every one."""
     facts = prover.Facts.ask(warehouse)
     accepted = incident.backfill.accepted_views
     unasked = {name: target for name, target in facts.views.items() if name not in accepted}
     evidence.show(facts.answer, examined=1, views=facts.views, accepted=accepted)
-    evidence.expect("materialized views that the backfill would fire unasked", len(unasked), "==", 0)
+    evidence.expect("materialized views that are not accounted for", len(unasked), "==", 0)
     for name, target in unasked.items():
         evidence.note(
-            f"{name} writes to {target}: it would get every backfilled row once more, and keep what it has of the broken one. "
-            f'Name it in backfill.accepted_views = ["{name}"] if that is right or will be rebuilt; else drop or detach it for '
-            "the backfill."
+            f"{name} writes to {target}: it does not see the rows that the backfill moves in, keeps what it has of the broken "
+            "ones, and would get the rows that a restore or the catch-up of a swap inserts once more. Name it in "
+            f'backfill.accepted_views = ["{name}"] if that is right or it will be rebuilt; else drop or detach it.'
         )
 
 

@@ -196,7 +196,8 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
         ) from None
     if problem:
         place.tell(f"  {problem}; the server shows that it is done all the same")
-    rows, seconds = left if unit.counted else 0, round(time.monotonic() - clock, 3)
+    begun_with = next(line["left"] for line in _units(place, begun, "started") if line["unit"] == unit.label)
+    rows, seconds = begun_with, round(time.monotonic() - clock, 3)  # what an interrupted run did of it counts too
     ledger.append("unit", **facts, state="done", query_id=label, rows=rows, seconds=seconds,
                   version=version_now(place.warehouse))  # fmt: skip
     _tell_progress(place, plan, begun, number)

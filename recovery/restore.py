@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recovery import fingerprint, snapshot
+from recovery import fingerprint, snapshot, staging
 from recovery.alone import alone
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
@@ -95,6 +95,7 @@ def _restore(place: Workplace, taken: Line, take_back: bool) -> Line:
     warehouse.forget()
     later = _prove(place, taken, take_back, outside, kept)
     snapshot.drop_table(warehouse, worklist)
+    _drop_staged(place)
     after = fingerprint.of_window(warehouse)
     undoes = {
         line["action"]
@@ -177,6 +178,16 @@ def _unfinished(place: Workplace) -> list[Line]:
     lines = place.ledger.lines()
     ended = {line["kept"] for line in lines if line["kind"] == "restored"}
     return [line for line in lines if line["kind"] == "restoring" and line["worklist"] and line["kept"] not in ended]
+
+
+def _drop_staged(place: Workplace) -> None:
+    """What the actions of the ledger staged and did not drop: what is taken back is not moved in later."""
+    lines = [line for line in place.ledger.lines() if line["kind"] == "started" and not is_of_positions(line)]
+    for prefix in {
+        unit["values"]["staging"] for line in lines for unit in line["plan"]["units"] if "staging" in unit["values"]
+    }:
+        for name in staging.tables(place, prefix):
+            snapshot.drop_table(place.warehouse, name)
 
 
 def _label(what: str) -> str:

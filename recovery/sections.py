@@ -138,7 +138,7 @@ class Source(Section):
 
 
 class Backfill(Section):
-    """`accepted_views` names the materialized views that may get the backfilled rows a second time."""
+    """`accepted_views` names the materialized views that may keep what they have: moved rows fire none, inserted ones all."""
 
     mode: Literal["missing", "full"]
     unit_rows: Positive

@@ -23,7 +23,7 @@ from markupsafe import Markup, escape
 from recovery.errors import RecoveryError, UsageError
 from recovery.evidence import GO, NO_GO, Expectation, shown
 from recovery.ledger import Ledger
-from reports import story
+from reports import odds, story
 from reports.story import CheckOutcome, PhaseOutcome, Query, Run
 from reports.trend import trends
 
@@ -213,7 +213,7 @@ TEMPLATES = Environment(
 TEMPLATES.filters |= {
     each.__name__: each for each in (number, size, seconds, utc, bound, anchor, commands, unseen, first_upper)
 }
-TEMPLATES.globals |= {
+TEMPLATES.globals |= {"odds": odds.sentence} | {
     each.__name__: each for each in (groups, missing, statements, place_of, flat, listed, count, of_check, trends)
 }
 

@@ -18,8 +18,8 @@ from tests.test_census import BESIDE, FILLS, OTHER_WALLET, added
 EVENTS = "pm_trader_events_v3"
 SIZES = [64, 300, 2_500, 1_000_000]
 TEXTS = (
-    "['', 'a', 'a\\tb', 'a\\nb', 'a\\\\b', 'a''b', 'é', '漢', '😀', unhex('FF'), unhex('FEFF'), unhex('80'), unhex('C3'), "
-    "'%{x}', 'zz']"
+    "['', 'a', 'a\\tb', 'a\\nb', 'a\\\\b', 'a''b', 'é', '漢', '😀', "
+    "unhex('FF'), unhex('FEFF'), unhex('80'), unhex('C3'), '%{x}', 'zz']"
 )
 
 

@@ -149,3 +149,46 @@ def test_a_table_that_lacks_corrections_is_asked_exactly(case: Case, monkeypatch
     assert not taken.agrees
     assert found == exact
     assert taken.count(census.UNCORRECTED)
+
+
+# fault: (how, its class in the exact statement)
+UNNOTICED: dict[str, tuple[Fault, str]] = {
+    "a foreign row with an identity of the window and another wallet": (
+        added(f"{OTHER_WALLET}, 'amm' AS source", BESIDE),
+        census.MIXED,
+    ),
+    "a row outside the window with an identity of the window and another wallet": (
+        added(f"{OTHER_WALLET}, toDateTime('2026-01-15 12:00:00') AS event_time", BESIDE),
+        census.DIFFERENT,
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", UNNOTICED)
+def test_what_several_ranges_do_not_notice_is_this_and_no_right_row_is_wrong_then(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """The census's docstring and decision 0022 say so. In one range, as small tables are, they are noticed."""
+    case = backfilled.clone(tmp_path)
+    inject, kind = UNNOTICED[fault]
+    inject(case)
+    assert both(case)[0].count(kind) == 1
+    rows_per_range(monkeypatch, 300, 500)
+    taken, _, exact = both(case)
+    assert taken.agrees
+    assert not taken.count(kind)
+    assert taken.count(*census.WITH_RIGHT_ROW) == sum(
+        figures[0] for (_, _, name), figures in exact.items() if name in (*census.WITH_RIGHT_ROW, census.MIXED)
+    )
+
+
+def test_above_a_limit_a_broken_row_under_another_lead_counts_as_an_orphan(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = backfilled.clone(tmp_path)
+    there = both(case)[0].count(census.ORPHAN)
+    FAULTS["a broken row with another wallet beside its correction"](case)
+    rows_per_range(monkeypatch, 300, 500)
+    assert both(case)[0].count(census.ORPHAN) == there
+    monkeypatch.setattr(census, "MANY_BROKEN", 0)
+    assert both(case)[0].count(census.ORPHAN) == there + 1

@@ -104,7 +104,7 @@ def left_of(place: Workplace, unit: Unit) -> int:
     if _is_begun(place, _drop_of(name)):  # so all that comes before was done
         return 0
     if unit.kind == "move":
-        held = staging.rows_of(place, _parts_of(unit))
+        held = staging.rows_of(place, parts_of(unit))
         return sum(sum(partitions.values()) for partitions in held.values())
     made = f"{name}_held" if unit.kind == "list" else f"{name}_{unit.values['number']}"
     return int(not snapshot.is_there(place.warehouse, made))
@@ -121,7 +121,7 @@ def writes_of(place: Workplace, unit: Unit, table: str, mark: str) -> list[Write
             fill = Write("backfill_lacking" if held else "backfill", held, values)
             return staging.made(place, f"{name}_{unit.values['number']}", mark, [fill])
         case "move":
-            parts = _parts_of(unit)
+            parts = parts_of(unit)
             shown = {parts[0]: place.incident.table.partitions} if mark == staging.UNNAMED else {}
             return staging.moves(place, staging.rows_of(place, parts) or shown, table)
         case "clean":
@@ -129,7 +129,8 @@ def writes_of(place: Workplace, unit: Unit, table: str, mark: str) -> list[Write
     raise ValueError(f"no such unit: {unit.kind}")
 
 
-def _parts_of(unit: Unit) -> list[str]:
+def parts_of(unit: Unit) -> list[str]:
+    """The staging tables that the units before this one made."""
     return [f"{unit.values['staging']}_{number}" for number in range(unit.values["parts"])]
 
 

@@ -14,12 +14,14 @@ counts as an orphan. The rows themselves are counted all the same: no right row 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from recovery import ranges
+from recovery import ranges, statements
+from recovery.errors import LimitReached
 from recovery.warehouse import Answer, Warehouse
 
 # Classes of identities inside the window that this recovery answers for.
@@ -35,6 +37,8 @@ WITH_RIGHT_ROW = (MISSING, UNCORRECTED, CLEAN, CORRECTED, OUTVERSIONED, DIFFEREN
 BROKEN = (UNCORRECTED, CORRECTED, OUTVERSIONED, ORPHAN)
 OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
 BY = ("day", "subject", "class")
+MATCHED_BY = (*BY, "own_day", "own_subject", "own_class")
+COUNTED = ("identities", "rows", "broken_rows", "good_rows", "doubled", "spread")
 # And the others.
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
 FOREIGN, FOREIGN_BROKEN = "foreign", "foreign_broken"
@@ -62,7 +66,13 @@ class Census:
             found = cls((held, right), quiet)
             if _agree(held, right) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
-        return cls((ranges.ask(warehouse, "census", ranges.of_identities(warehouse, asked), BY, **asked),), quiet)
+        if not ranges.fits(warehouse, asked):
+            names = {"which": statements.condition("has_a_right_row", warehouse.words)}
+            cut = ranges.to_match(warehouse, asked)
+            matched = ranges.ask(warehouse, "census_matched", cut, MATCHED_BY, names=names, **asked)
+            if rows := _compared(held.rows, matched.rows):
+                return cls((replace(matched, rows=rows), held), quiet)
+        return cls((warehouse.ask("census", **asked),), quiet)
 
     def _has_whole_orphans(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
         """Whether what is an orphan in its range is one in the whole table."""
@@ -143,6 +153,32 @@ def _agree(held: Answer, right: Answer) -> bool:
     return ours == {row["day"]: (row["identities"], row["content"]) for row in right.rows}
 
 
+def _compared(held: Sequence[Mapping[str, Any]], matched: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the table holds by itself, in the classes that the comparison with the source gives: identities that have a right
+    row leave the class that they had for the one that they are in, and what is good without one is unexpected. Empty where
+    the rows of one identity are in several ranges, so that it was counted more than once."""
+    counts: dict[tuple[Any, ...], Counter[str]] = {}
+    for row in held:
+        counts[tuple(row[name] for name in BY)] = Counter({name: row[name] for name in COUNTED})
+    for row in matched:
+        if row["own_class"]:
+            own = counts.setdefault((row["own_day"], row["own_subject"], row["own_class"]), Counter())
+            own.subtract({name: row[name] for name in COUNTED if name != "spread"} | {"spread": row["own_spread"]})
+    if any(count < 0 for own in counts.values() for count in own.values()):
+        return []
+    found: dict[tuple[Any, ...], Counter[str]] = {}
+    for (day, subject, kind), own in counts.items():
+        final = UNEXPECTED if kind in (CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT) else kind
+        found.setdefault((day, subject, final), Counter()).update(own)
+    for row in matched:
+        found.setdefault(tuple(row[name] for name in BY), Counter()).update({name: row[name] for name in COUNTED})
+    return [
+        dict(zip(BY, key, strict=True)) | {name: own[name] for name in COUNTED}
+        for key, own in sorted(found.items())
+        if own["identities"]
+    ]
+
+
 def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> dict[str, Any]:
     """What the census and the statements that share its scan are asked with."""
     incident = warehouse.incident
@@ -154,8 +190,6 @@ def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetim
         "time_to": end or incident.window.end,
         "key_from": low,
         "key_to": high,
-        "slice": 0,
-        "slices": 1,
     }
 
 
@@ -180,13 +214,14 @@ def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) ->
     """Some identities of a class, as text."""
     values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit, "shares": 1}
     if kind != ORPHAN or span or not Census.take(warehouse).agrees:
-        name, pieces = "sample", ranges.of_identities(warehouse, values)
-    else:
-        name, pieces = "orphan_sample", ranges.of_table(warehouse)
+        try:
+            return [_identity(row) for row in warehouse.ask("sample", **values).rows]
+        except LimitReached:
+            return ["none was looked for, which would take more memory than cost.memory_bytes"]
     found: list[str] = []
-    for each in pieces:
+    for each in ranges.of_table(warehouse):
         if len(found) < limit:
-            rows = warehouse.ask(name, **(values | each)).rows
+            rows = warehouse.ask("orphan_sample", **(values | each)).rows
             found += [_identity(row) for row in rows[: limit - len(found)]]
     return found
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import uuid
 
-from recovery import backfill, census, ranges
+from recovery import backfill, census, keeping, ranges
 from recovery.action import Plan, Unit
 from recovery.phases import Phase
-from recovery.statements import Write, quote
+from recovery.statements import Write
 from recovery.workplace import Workplace
 
 PHASE = Phase(
@@ -51,20 +51,9 @@ class Clear:
         return int(place.warehouse.ask_again("window_left", **values).first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
-        values = census.parameters(place.warehouse) | dict(unit.values)
-        names = dict.fromkeys(
-            ("worklist", "own_table", "target"), quote(place.incident.table.database, unit.values["worklist"])
-        )
-        return [
-            Write("drop_table", names, part="-drop"),
-            Write("worklist_create", names, part="-create"),
-            *[
-                Write("window_keep", names, values | each, f"-list-{number}")
-                for number, each in enumerate(ranges.of_identities(place.warehouse, values))
-            ],
-            Write("window_clear", names, values),
-            Write("drop_table", names, part="-done"),
-        ]
+        values, warehouse = census.parameters(place.warehouse) | dict(unit.values), place.warehouse
+        right = [(f"(\n{warehouse.words['right']}\n)", each) for each in ranges.of_source(warehouse, values)]
+        return keeping.writes(place, warehouse.words["table"], unit.values["worklist"], right, unit.rows, values)
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         place.send(self.writes(place, unit), label)

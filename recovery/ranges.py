@@ -11,7 +11,8 @@ from recovery.warehouse import Answer, Warehouse
 
 TABLE_ROWS = 1_000_000  # of the table in one range: about 150 MB of the server's memory for a census
 SOURCE_ROWS = 250_000  # of the source in one range: about 200 MB, most of it for judging a group's rows together
-COMPARED_BYTES = 300  # of memory for a row of the table or the source, where each is laid beside the other
+WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
+MATCHED_BYTES = 2_500  # for one of the source in a range, laid beside the table's rows of its identity
 SAMPLED_PER_RANGE = 64
 SAMPLED_GROUPS = 100_000
 
@@ -52,13 +53,17 @@ def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = SOURCE_
     return [{"key_from": start, "key_to": end} for start, end in itertools.pairwise(cuts)]
 
 
-def of_identities(warehouse: Warehouse, span: Mapping[str, Any]) -> list[dict[str, int]]:
-    """Parameters of each slice of the identities, by their hash: what the table and the source say of one fits into the
-    memory of one statement. Each slice reads both whole."""
+def fits(warehouse: Warehouse, span: Mapping[str, Any]) -> bool:
+    """Whether the table and the source can be laid beside each other in one statement."""
     asked = {name: span[name] for name in ("time_from", "time_to", "partitions")}
     rows = warehouse.ask("rows_to_compare", **asked).first["rows"]
-    slices = max(1, math.ceil(rows * COMPARED_BYTES / warehouse.incident.cost.memory_bytes))
-    return [{"slice": number, "slices": slices} for number in range(slices)]
+    return bool(rows * WHOLE_BYTES <= warehouse.incident.cost.memory_bytes)
+
+
+def to_match(warehouse: Warehouse, span: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The ranges of the source's key whose right rows are laid beside the table's rows of the same identities: as large as
+    memory allows, for each looks through the whole table."""
+    return of_source(warehouse, span, max(1, warehouse.incident.cost.memory_bytes // MATCHED_BYTES))
 
 
 def ask(

@@ -28,6 +28,7 @@ FRAGMENTS = (
     "healing",
     "broken_identities",
     "orphans",
+    "has_a_right_row",
     "quarantined",
     "superseded",
     "differing",
@@ -146,6 +147,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "content": _listed(c.name for c in content),
         "stored": _listed(c.name for c in schema.stored()),
         "sorting_key": schema.sorting_key or "tuple()",
+        "which": "1",
         "lead": quote(lead.name) if lead else "0",
         "in_range": in_range(lead),
         "partition_key": partition_expression(schema, table.version),
@@ -191,6 +193,11 @@ def partition_expression(schema: Schema, version: str) -> str:
         if column not in schema.stored():
             key = re.sub(rf"\b{re.escape(column.name)}\b", f"({column.default})".replace("\\", r"\\"), key)
     return "tuple()" if re.search(rf"\b{re.escape(version)}\b", key) else key
+
+
+def condition(name: str, known: Mapping[str, str]) -> str:
+    """A fragment that is a condition, as the text of a ${word}."""
+    return Template(_body(name)).substitute(known)
 
 
 def compose(name: str, known: Mapping[str, str], **extra: str) -> str:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from recovery import backfill, census, fingerprint, ranges, snapshot, staging
+from recovery import backfill, census, fingerprint, keeping, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.deduplicate import Deduplicate, bytes_of, last_blocks, parts_up_to
 from recovery.errors import ActionFailed
@@ -50,16 +50,19 @@ class Build:
         partitions, held = _partitions(place), bytes_of(place)
         shared = {"shadow": shadow, "before_version": version}
         copied = [partition for partition in incident.table.partitions if partition in held]
+        moved = backfill.units(place, {**shared, "staging": f"{shadow}_staging", "full": True}, rows, DROPPED)
         prepare = Unit(
             f"copy {', '.join(copied)} to {shadow} and remove there what is broken or has a right row", "prepare", DROPPED,
-            values={**shared, "partitions": copied, "worklist": f"{incident.table.name}_worklist_{shadow[-8:]}"},
+            values={
+                **moved[-2].values, "partitions": copied, "right": rows,
+                "worklist": f"{incident.table.name}_worklist_{shadow[-8:]}",
+            },
             counted=False,
         )  # fmt: skip
-        inserts = backfill.units(place, {**shared, "staging": f"{shadow}_staging", "full": True}, rows, DROPPED)
         return Plan(
             action=self.name,
             sentence=f"build {', '.join(partitions)} anew in {shadow}, with {rows:,} right rows of {len(per_day)} days",
-            units=(prepare, *inserts),
+            units=(*moved[:-2], prepare, *moved[-2:]),
             rows=rows,
             bytes=rows * size,
             snapshot=tuple(incident.table.partitions),
@@ -92,20 +95,15 @@ class Build:
         if unit.kind != "prepare":
             return backfill.writes_of(place, unit, shadow, mark)
         fresh, values = f"{unit.values['shadow']}_{mark}", _values(place, unit)
-        names = {"table": staging.quoted(place, fresh)}
-        worklist = dict.fromkeys(("worklist", "own_table", "target"), staging.quoted(place, unit.values["worklist"]))
+        table = staging.quoted(place, fresh)
         copied = snapshot.writes(place.warehouse, fresh, unit.values["partitions"])
+        right: list[tuple[str, dict[str, Any]]] = [
+            (staging.quoted(place, name), {}) for name in backfill.parts_of(unit)
+        ]
         return [
-            Write("drop_table", worklist, part="-drop-list"),
-            Write("worklist_create", worklist, part="-create-list"),
             *[Write(write.name, write.names, part=f"-{write.part}-{n}") for n, write in enumerate(copied)],
-            *[
-                Write("window_keep", names | worklist, values | each, f"-list-{number}")
-                for number, each in enumerate(ranges.of_identities(place.warehouse, values))
-            ],
-            Write("window_clear", names | worklist, values),
-            Write("drop_table", worklist, part="-done"),
-            Write("staging_whole", {"target": names["table"], "whole": shadow}, part="-whole"),
+            *keeping.writes(place, table, unit.values["worklist"], right, unit.values["right"], values),
+            Write("staging_whole", {"target": table, "whole": shadow}, part="-whole"),
         ]
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:

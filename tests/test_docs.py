@@ -382,8 +382,14 @@ def composed() -> Iterator[str]:
                 variants = [{"staging": staging, "target": words["table"]}, {"staging": shadow, "target": shadow}]
             case "backfill_lacking" | "held_create" | "held_list":
                 variants = [{"target": staging}]
-            case "worklist_create" | "superseded_list" | "window_keep":
+            case "worklist_create" | "superseded_list":
                 variants = [{"target": worklist}]
+            case "window_keep":  # from a shadow, or the table
+                variants = [
+                    {"target": worklist, "held": worklist, "table": table} for table in (words["table"], shadow)
+                ]
+            case "right_list":
+                variants = [{"target": worklist, "rows": rows} for rows in (shadow, f"({words['right']})")]
             case "staging_whole":
                 variants = [dict.fromkeys(("target", "whole"), table) for table in (made, staging, shadow, worklist)]
             case "optimize":

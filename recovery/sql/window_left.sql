@@ -5,7 +5,4 @@ WHERE _partition_id IN {partitions:Array(String)}
   AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
   AND ${owned}
   AND ${version} < {before_version:UInt64}
-  AND sipHash128(tuple(${identity})) NOT IN
-  (
-      SELECT id FROM (${identities}) WHERE class IN ('orphan', 'unexpected', 'mixed')
-  )
+  AND ${has_a_right_row}

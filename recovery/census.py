@@ -3,7 +3,8 @@
 Both are asked in ranges of their sorting keys, so memory is bounded whatever their size. What the table's rows say by
 themselves is the whole answer where, day by day, its good rows are those of the source, in number and in the sum of their
 hashes: then none is missing, different or unexpected, and what is broken alone is an orphan. Where they are not the same,
-each identity of the table is laid beside its right row, by 128 bits, which takes longer and spills to disk.
+each identity of the table is laid beside its right row, by 128 bits: all at once where that fits into the memory of one
+statement, else for one range of the source's key after the other, each of which looks through the whole table.
 
 Where the rows of one identity differ in the column that the ranges go along, each range counts it. Of the window's own good
 rows the source shows it, of broken ones `census_orphans.sql`, where they are few. What is not noticed where the table agrees,
@@ -68,15 +69,16 @@ class Census:
                 return found
         if not ranges.fits(warehouse, asked):
             names = {"which": statements.condition("has_a_right_row", warehouse.words)}
-            cut = ranges.to_match(warehouse, asked)
-            matched = ranges.ask(warehouse, "census_matched", cut, MATCHED_BY, names=names, **asked)
-            if rows := _compared(held.rows, matched.rows):
-                return cls((replace(matched, rows=rows), held), quiet)
+            pieces = ranges.to_match(warehouse, asked)
+            matched = ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
+            found = cls((replace(matched, rows=_compared(held.rows, matched.rows)), held), quiet)
+            if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
+                return found
         return cls((warehouse.ask("census", **asked),), quiet)
 
     def _has_whole_orphans(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
-        """Whether what is an orphan in its range is one in the whole table."""
-        orphans = self.count(ORPHAN)
+        """Whether what is broken alone in its range is so in the whole table."""
+        orphans = self.count(ORPHAN, UNCORRECTED)
         if not orphans or self.count(of="broken_rows") > MANY_BROKEN:
             return True
         return bool(warehouse.ask("census_orphans", **asked).first["orphans"] == orphans)

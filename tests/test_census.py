@@ -9,8 +9,10 @@ import pytest
 
 from recovery import census, ranges
 from recovery.incident import load
+from recovery.sections import Cost
 from recovery.warehouse import Warehouse
 from tests.conftest import Case
+from tests.faults.conftest import rounds
 from tests.faults.data_faults import (
     CLEAN,
     DATA_FAULTS,
@@ -104,6 +106,8 @@ def rows_per_range(monkeypatch: pytest.MonkeyPatch, table: int, source: int) -> 
     of_table, of_source = ranges.of_table, ranges.of_source
     monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0: of_table(warehouse, table))
     monkeypatch.setattr(ranges, "of_source", lambda warehouse, span, rows=0: of_source(warehouse, span, source))
+    monkeypatch.setattr(ranges, "WHOLE_BYTES", 10**12)  # what does not agree is compared in ranges as well
+    monkeypatch.setattr(ranges, "MATCHED_BYTES", Cost().memory_bytes // source)
 
 
 def counts(rows: list[dict[str, Any]]) -> Counts:
@@ -118,7 +122,7 @@ def both(case: Case) -> tuple[census.Census, Counts, Counts]:
     return taken, counts(taken.rows), counts(exact.rows)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", list(FAULTS)[:: rounds(6, 1)])
 def test_a_fault_is_counted_in_ranges_as_in_one_exact_statement(
     backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:

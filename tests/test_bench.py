@@ -66,10 +66,10 @@ def test_a_way_reads_and_writes_what_it_is_for(made: dict[str, Any]) -> None:
     assert parts["every right row"]["medians"]["rows_written"] == written
     assert parts["every right row"]["turns"][0]["told"]["rows"] == written
     assert parts["a statement a day, as the plan"]["medians"]["rows_written"] == written
-    assert 0 < parts["only what is broken"]["medians"]["rows_written"] < written
-    tenth = parts["where a tenth of it is left"]["turns"][0]["told"]["rows"]
-    assert 0 < tenth < parts["only what is broken"]["medians"]["rows_written"] / 5
-    assert parts["nothing is broken"]["medians"]["rows_written"] == 0
+    moved = {way: part["turns"][0]["told"].get("rows") for way, part in parts.items()}
+    assert 0 < moved["only what is broken"] < written
+    assert 0 < moved["where a tenth of it is left"] < moved["only what is broken"] / 5
+    assert moved["nothing is broken"] == 0
     assert parts["limit"]["medians"]["rows_read"] > ROWS
     assert parts["stock Great Expectations"]["turns"][0]["told"]["outcomes"] == {"holds": 1, "BROKEN": 1, "raised": 1}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from math import ceil
 from typing import Any
 
@@ -27,6 +28,8 @@ FLOATS = (
     "tokens", "cost_usd", "tokens_sold_early", "tokens_held", "exit_value", "pnl_usd", "roi", "pct_sold_early",
 )  # fmt: skip
 EXACT = ("entry_time", "is_maker", "resolved_at", "is_short")
+
+with_sqlalchemy = pytest.mark.skipif(find_spec("sqlalchemy") is None, reason="pip install .[bench]")
 
 
 class World:
@@ -209,7 +212,7 @@ def production(world: World) -> str:
     """The positions that the rehearsal's own legacy statement makes of the fills, and no others."""
     assert INCIDENT.positions is not None
     world.client.command(f"TRUNCATE TABLE {INCIDENT.positions.table}")
-    execute(world.client, "positions/legacy", part=0, parts=1)
+    execute(world.client, "positions/legacy", wallet_from="", wallet_to="")
     return INCIDENT.positions.table
 
 
@@ -241,6 +244,7 @@ def test_the_legacy_shape_keeps_to_a_span_of_resolution(world: World, production
     assert world.count(production, within) < world.count(production)
 
 
+@with_sqlalchemy
 def test_the_stock_expectations_see_what_the_findings_are(world: World, backfilled: str) -> None:
     took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table=backfilled)
     found = world.run(alternatives.one_by_one(world.client, INCIDENT, table=backfilled))
@@ -255,12 +259,14 @@ def test_the_stock_expectations_see_what_the_findings_are(world: World, backfill
     assert took["rows_read"] > world.count(backfilled)
 
 
+@with_sqlalchemy
 def test_the_stock_expectations_hold_of_the_right_rows(world: World) -> None:
     world.run(alternatives.insert(world.client, INCIDENT, target="only_right"))
     took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, phase="phase5", table="only_right")
     assert set(took["outcomes"].values()) == {"holds"}
 
 
+@with_sqlalchemy
 def test_superseded_rows_break_no_stock_promise_of_phase_3(world: World, backfilled: str) -> None:
     without = tuple(name for name in alternatives.FINDINGS if name not in ("superseded", "orphans"))
     took = stock(world.dsn, INCIDENT, 2, 4_000_000_000, table=backfilled, without=without)

@@ -19,8 +19,8 @@ from recovery import positions, statements
 from recovery.conservation import WORDS
 from recovery.embedded import EmbeddedServer
 from recovery.incident import load
+from recovery.settings import SETTINGS
 from recovery.statements import quote
-from recovery.warehouse import SETTINGS
 from tests.conftest import JANUARY as FILE
 from tests.conftest import PROJECT, connect
 from tests.fifo_cases import ALLOCATIONS, CUTOFFS, DAY, START, Case, cases

@@ -94,9 +94,9 @@ ONE_FAULT = {
         "'pl\\x1b[2Jan' = {…} is an unknown key; did you mean plan?",
     ),
     "text for a number": (
-        "unit_rows = 2_000_000",
-        'unit_rows = "2_000_000"',
-        "backfill.unit_rows = '2_000_000' is wrong: Input should be a valid integer.",
+        "unit_rows = 1_000_000",
+        'unit_rows = "1_000_000"',
+        "backfill.unit_rows = '1_000_000' is wrong: Input should be a valid integer.",
     ),
     "number for a text": (
         'cron = "update-canonical-fills"',
@@ -252,7 +252,7 @@ def test_several_faults_give_several_sentences(tmp_path: Path) -> None:
     assert faults(path) == [
         f"{path}: table.database = 'a.b' is wrong: a plain name is expected: letters, digits and _ only, no SQL.",
         f"{path}: backfill.unit_rows is missing; it is required.",
-        f"{path}: backfill.unit_row = 2000000 is an unknown key; did you mean unit_rows?",
+        f"{path}: backfill.unit_row = 1000000 is an unknown key; did you mean unit_rows?",
         f"{path}: deduplicate.max_parts is missing; it is required.",
         f"{path}: gates.evidence_hours = 0 is wrong: Input should be greater than or equal to 1.",
         f"{path.with_suffix('.sql')}: no such file; "

@@ -77,7 +77,7 @@ def test_a_finding_that_is_no_go_is_shown_with_its_sentence_and_ends_with_1(
     assert show(case) == 1
     out = capsys.readouterr().out
     (line,) = [line for line in out.splitlines() if line.startswith("  NO-GO")]
-    assert f"copying writes to {case.database}.copies: it would get every backfilled row once more" in line
+    assert f"copying writes to {case.database}.copies: it does not see the rows that the backfill moves in" in line
     assert "phase2, backfill: insert" in out
 
 

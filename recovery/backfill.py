@@ -92,7 +92,7 @@ def units(place: Workplace, shared: Mapping[str, Any], rows: int, undo: str) -> 
             for number, each in enumerate(found)
         ],
         Unit(f"move {rows:,} rows into the table", "move", undo, rows, {**shared, "parts": len(found)}),
-        Unit(_drop_of(name), "clean", "none needed", values=shared, counted=False),
+        Unit(staging.drop_of(name), "clean", "none needed", values=shared, counted=False),
     ]
 
 
@@ -101,7 +101,7 @@ def left_of(place: Workplace, unit: Unit) -> int:
     name = unit.values["staging"]
     if unit.kind == "clean":
         return len(staging.tables(place, name))
-    if _is_begun(place, _drop_of(name)):  # so all that comes before was done
+    if staging.is_dropping(place, name):  # so all that comes before was done
         return 0
     if unit.kind == "move":
         held = staging.rows_of(place, parts_of(unit))
@@ -132,14 +132,6 @@ def writes_of(place: Workplace, unit: Unit, table: str, mark: str) -> list[Write
 def parts_of(unit: Unit) -> list[str]:
     """The staging tables that the units before this one made."""
     return [f"{unit.values['staging']}_{number}" for number in range(unit.values["parts"])]
-
-
-def _drop_of(name: str) -> str:
-    return f"drop {name} and what came with it"
-
-
-def _is_begun(place: Workplace, label: str) -> bool:
-    return any(line["kind"] == "unit" and line["unit"] == label for line in place.ledger.lines())
 
 
 def start_version(place: Workplace) -> int:

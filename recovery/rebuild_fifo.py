@@ -58,7 +58,7 @@ class Rebuild:
                 for month in months
             ],
             *[Unit(f"replace {month} by it", "replace", UNDO, 0, {**shared, "partition": month}) for month in months],
-            Unit(f"drop {shadow} and what came with it", "clean", "none needed", 0, shared, counted=False),
+            Unit(staging.drop_of(shadow), "clean", "none needed", 0, shared, counted=False),
         ]  # fmt: skip
         return Plan(
             action=self.name,
@@ -127,7 +127,7 @@ class Rebuild:
         shadow = unit.values["shadow"]
         if unit.kind == "clean":
             return len(staging.tables(place, shadow))
-        if _is_cleaning(place, shadow):  # so all that comes before was done
+        if staging.is_dropping(place, shadow):  # so all that comes before was done
             return 0
         match unit.kind:
             case "prepare":
@@ -159,10 +159,10 @@ class Rebuild:
 
     def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
         shadow, values = unit.values["shadow"], parameters(place, unit.values["cutoff"])
-        names = {"conditions": _quoted(place, f"{shadow}_conditions"), "whole": _quoted(place, shadow)}
+        names = {"conditions": staging.quoted(place, f"{shadow}_conditions"), "whole": staging.quoted(place, shadow)}
         match unit.kind:
             case "prepare":
-                fresh = {"conditions": _quoted(place, f"{shadow}_conditions_{mark}")}
+                fresh = {"conditions": staging.quoted(place, f"{shadow}_conditions_{mark}")}
                 return [
                     Write("positions_conditions_create", fresh, part="-create"),
                     Write("positions_conditions_fill", fresh, values),
@@ -171,29 +171,19 @@ class Rebuild:
                     ),
                 ]
             case "build":
-                name = f"{shadow}_{unit.values['number']}"
-                made = {"target": _quoted(place, f"{name}_{mark}"), "whole": _quoted(place, name)}
-                return [
-                    Write("positions_create", made, part="-create"),
-                    Write("positions_build", names | made, dict(unit.values) | values),
-                    Write("staging_whole", made, part="-whole"),
-                ]
+                fill = Write("positions_build", names, dict(unit.values) | values)
+                return staging.made(place, f"{shadow}_{unit.values['number']}", mark, [fill], "positions_create")
             case "join":
-                made = {"target": _quoted(place, f"{shadow}_join_{mark}"), "whole": names["whole"]}
                 parts = [f"{shadow}_{number}" for number in range(unit.values["parts"])]
                 attached = [
-                    Write("positions_attach", made | {"part": _quoted(place, table), "partition": month},
+                    Write("positions_attach", {"part": staging.quoted(place, table), "partition": month},
                           part=f"-{number}-{month}")
                     for number, (table, held) in enumerate(staging.rows_of(place, parts).items())
                     for month in held
                 ]  # fmt: skip
                 carried = values | {"partitions": positions.section(place.incident).months}
-                return [
-                    Write("positions_create", made, part="-create"),
-                    *attached,
-                    Write("positions_carry", made, carried, part="-carry"),
-                    Write("staging_whole", made, part="-whole"),
-                ]
+                fills = [*attached, Write("positions_carry", values=carried, part="-carry")]
+                return staging.made(place, shadow, f"join_{mark}", fills, "positions_create")
             case "merge":
                 month = snapshot.partition_id(unit.values["partition"])
                 return [Write("optimize", {"table": names["whole"], "partition": month})]
@@ -261,7 +251,9 @@ def parameters(place: Workplace, cutoff: str) -> dict[str, Any]:
 
 def sizes(place: Workplace, cutoff: datetime, table: str) -> list[dict[str, Any]]:
     """Conditions, lots and shorts of each month of a table of positions."""
-    return place.warehouse.ask_again("positions_sizes", names={"own_table": _quoted(place, table)}, cutoff=cutoff).rows
+    return place.warehouse.ask_again(
+        "positions_sizes", names={"own_table": staging.quoted(place, table)}, cutoff=cutoff
+    ).rows
 
 
 def _ranges(place: Workplace, cutoff: datetime) -> Iterator[tuple[str, str, int]]:
@@ -280,15 +272,3 @@ def _ranges(place: Workplace, cutoff: datetime) -> Iterator[tuple[str, str, int]
 
 def _shown(bound: str) -> str:
     return {"": "the first", chr(0x10FFFF): "the last"}.get(bound, bound)
-
-
-def _is_cleaning(place: Workplace, shadow: str) -> bool:
-    lines = place.ledger.lines()
-    return any(
-        line["kind"] == "unit" and line["state"] == "started" and line["unit"].startswith(f"drop {shadow} ")
-        for line in lines
-    )
-
-
-def _quoted(place: Workplace, table: str) -> str:
-    return snapshot.table_of(place.warehouse, table)

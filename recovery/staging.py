@@ -59,6 +59,16 @@ def moves(place: Workplace, held: Mapping[str, Iterable[str]], into: str) -> lis
     ]
 
 
+def drop_of(name: str) -> str:
+    """What the unit is called that drops the tables whose names begin so, an action's last."""
+    return f"drop {name} and what came with it"
+
+
+def is_dropping(place: Workplace, name: str) -> bool:
+    """Whether that unit was begun, so that all that comes before it was done."""
+    return any(line["kind"] == "unit" and line["unit"] == drop_of(name) for line in place.ledger.lines())
+
+
 def tables(place: Workplace, prefix: str) -> list[str]:
     """The tables of the suite's own whose names begin so."""
     asked = place.warehouse.ask_again("tables_of", database=place.incident.table.database, prefix=prefix)

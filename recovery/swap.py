@@ -153,7 +153,7 @@ class Swap:
             for nth, each in enumerate(cut)
         ]  # fmt: skip
         units += [unit for unit in Deduplicate().plan_for(place, counted).units if unit.kind in ("copy", "quarantined")]
-        units.append(Unit(f"drop {shadow} and what came with it", "clean", "none needed", 0, shared, counted=False))
+        units.append(Unit(staging.drop_of(shadow), "clean", "none needed", 0, shared, counted=False))
         identities = backfill.window_identities(counted) + counted.count(census.MISSING)
         return Plan(
             action=self.name,

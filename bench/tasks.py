@@ -20,7 +20,7 @@ from bench import stock as stock_suites
 from bench.alternatives import Statement
 from bench.measure import Took, text
 from bench.world import BROKEN, NotDone, World, act, writing
-from recovery import census, fingerprint, positions, snapshot
+from recovery import census, positions, snapshot
 from recovery.action import last_done
 from recovery.backfill import Backfill
 from recovery.balance import Balance
@@ -54,7 +54,7 @@ class Task:
 
 def limit(world: World, *, with_snapshot: bool = False) -> Took:
     """What must be read: all stored columns of the table, and of the tables that the right rows come from those which their
-    SELECT names, in the window; each read once and hashed. The balance of phase 3 needs the snapshot, too."""
+    SELECT names, in the window; each read once and hashed. The balance needs the snapshot, too."""
     took = Took()
     with world.at(world.backfilled) as place:
         table, source = place.incident.table, place.incident.source
@@ -79,39 +79,33 @@ def limit(world: World, *, with_snapshot: bool = False) -> Took:
             return executed(world, took, client, statements)
 
 
-def phase3(world: World) -> Took:
-    """The statements that the checks of phase 3 ask, each once, as a run of them does."""
-    took = Took()
-    with world.at(world.backfilled) as place:
-        baseline = last_done(Backfill.name, place.ledger.lines())
-        assert baseline is not None
-        warehouse, since = place.warehouse, baseline["plan"]["facts"]["start_version"]
-        with took.measuring(world.server, world.every):
+def phase(*, has_elsewhere: bool) -> Callable[[World], Took]:
+    """The statements that the checks of a phase from the backfill on ask of the table, each once, as a run of them does."""
+
+    def asked(world: World) -> Took:
+        took = Took()
+        with world.at(world.backfilled) as place, took.measuring(world.server, world.every):
+            warehouse, since = place.warehouse, last_done(Backfill.name, place.ledger.lines())
+            assert since is not None
+            with took.timing("holdings"):
+                held = census.holdings(warehouse, since)
             with took.timing("fingerprint"):
-                fingerprint.of_window(warehouse)
-            with took.timing("census"):
-                counted = census.Census.take(warehouse)
-            with took.timing("sample of the orphans"):
-                census.sample(warehouse, census.ORPHAN, 10)
+                held.fingerprint(warehouse)
+            with took.timing("source"):
+                counted = census.Census.take(warehouse, since=since)
             with took.timing("balance"):
-                Balance.take(warehouse, baseline)
+                Balance.take(warehouse, since)
             with took.timing("written"):
                 census.written(warehouse, since)
-    took.told["classes"] = counted.classes()
-    return took
+            with took.timing("sample of the orphans"):
+                census.sample(warehouse, census.ORPHAN, 10, since=since)
+            if has_elsewhere:
+                with took.timing("elsewhere"):
+                    census.elsewhere(warehouse)
+        took.told["classes"] = counted.classes()
+        return took
 
-
-def phase5(world: World) -> Took:
-    """The statements that the checks of phase 5 ask of the table, each once; there is no quarantine yet to be asked."""
-    took = Took()
-    with world.at(world.backfilled) as place, took.measuring(world.server, world.every):
-        with took.timing("fingerprint"):
-            fingerprint.ask(place.warehouse)
-        with took.timing("census"):
-            census.Census.take(place.warehouse)
-        with took.timing("elsewhere"):
-            census.elsewhere(place.warehouse)
-    return took
+    return asked
 
 
 def only_census(world: World) -> Took:
@@ -270,8 +264,8 @@ TASKS = (
         (
             Part("limit", limit),
             Part("limit with the snapshot", partial(limit, with_snapshot=True)),
-            Part("phase 3", phase3, grows=True),
-            Part("phase 5", phase5, grows=True),
+            Part("phase 3", phase(has_elsewhere=False), grows=True),
+            Part("phase 5", phase(has_elsewhere=True), grows=True),
             Part("census alone", only_census, grows=True),
             Part("the plan's queries", alternative(of_phase("phase3"), BACKFILLED)),
             Part("two of them with IN and NOT IN", alternative(alternatives.naive, BACKFILLED), slow=True),

@@ -57,18 +57,21 @@ def now(audit: Audit) -> datetime:
 
 
 @pytest.fixture
-def counted(warehouse: Warehouse) -> census.Census:
+def counted(warehouse: Warehouse, baseline: Line | None) -> census.Census:
     """The census of the window; one scan, however many checks ask for it."""
-    return census.Census.take(warehouse)
+    return census.Census.take(warehouse, since=baseline)
 
 
 @pytest.fixture
-def evidence(request: pytest.FixtureRequest, audit: Audit) -> Evidence:
+def evidence(request: pytest.FixtureRequest, audit: Audit, warehouse: Warehouse, baseline: Line | None) -> Evidence:
     """What this check finds. It must show an answer and expect something, or the check fails."""
     found = Evidence(check=request.node.name, phases=request.node.stash[page.PHASES])
     if audit.guard:
         return found  # it opens no gate, and reads no window
-    found.fingerprint = fingerprint.of_window(audit.warehouse)
+    if baseline is not None and warehouse is audit.warehouse:  # the balance is asked too: one scan for both
+        found.fingerprint = census.holdings(warehouse, baseline).fingerprint(warehouse)
+    else:
+        found.fingerprint = fingerprint.of_window(audit.warehouse)
     if any(BY_NAME[phase].section for phase in found.phases):
         found.positions = positions.print_of(audit.warehouse)
     return found
@@ -125,7 +128,7 @@ def after_action(recovered: Plan, carried_out: None) -> Plan:
 @pytest.fixture
 def baseline(audit: Audit) -> Line | None:
     """The last time that right rows were written, by a backfill or into a shadow, with what the table held before."""
-    return action.last_done(BY_NAME["phase2"].action_for(audit.incident) or "", audit.ledger.lines())
+    return action.baseline(audit.incident, audit.ledger.lines())
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ def test_rows_written_are_as_planned(
         evidence.note("Run pytest -m phase2 --execute, so that what is written is known.")
         return
     facts = baseline["plan"]["facts"]
-    answer = census.written(warehouse, facts["start_version"])
-    written = {row["day"]: row["rows"] for row in answer.rows}.get(day, 0)
+    answer, per_day = census.written(warehouse, baseline)
+    written = per_day.get(day, 0)
     planned = facts["per_day"].get(day, 0)
     evidence.show(answer, examined=counted.examined(*census.WITH_RIGHT_ROW, day=day), written=written, planned=planned)
     evidence.expect("rows written", written, ">=", planned)

@@ -48,7 +48,7 @@ def test_orphans_are_few_and_listed(
     classes = baseline["plan"]["facts"]["classes"] if baseline else {}
     broken = max(counted.count(*census.BROKEN), sum(classes.get(kind, 0) for kind in census.BROKEN))
     percent = 100 * orphans / broken if broken else 0.0
-    listed = census.sample(warehouse, census.ORPHAN, 10) if orphans else []
+    listed = census.sample(warehouse, census.ORPHAN, 10, since=baseline) if orphans else []
     evidence.show(
         *counted.answers, examined=counted.count(*census.OWNED), orphans=orphans,
         per_day=counted.per_day(census.ORPHAN), sample=listed, foreign_broken=counted.count(census.FOREIGN_BROKEN),
@@ -95,9 +95,9 @@ def test_the_row_ratio_is_explained(
     aside = balance.set_aside
     evidence.show(balance.answer, examined=0, set_aside_since=aside)
     # Right rows that came up in the source while the backfill ran were written beyond its plan.
-    written = census.written(warehouse, facts["start_version"])
-    beyond = max(0, sum(row["rows"] for row in written.rows) - sum(facts["per_day"].values()))
-    evidence.show(written, examined=0, written_beyond_the_plan=beyond)
+    answer, per_day = census.written(warehouse, baseline)
+    beyond = max(0, sum(per_day.values()) - sum(facts["per_day"].values()))
+    evidence.show(answer, examined=0, written_beyond_the_plan=beyond)
     here = identities + aside
     evidence.expect("identities of the window, those set aside among them", here, ">=", before + added)
     evidence.expect("identities of the window, those set aside among them", here, "<=", before + added + beyond)

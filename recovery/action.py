@@ -11,9 +11,10 @@ from typing import Any, Protocol
 from recovery import export, fingerprint, gate, positions, progress, snapshot, staging, throttle, writer
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, RecoveryError
+from recovery.incident import Incident
 from recovery.ledger import Line
 from recovery.lock import Lock
-from recovery.phases import Phase
+from recovery.phases import BY_NAME, Phase
 from recovery.statements import Write
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
@@ -320,6 +321,11 @@ def last_done(action: str, lines: list[Line]) -> Line | None:
         elif line["kind"] == "restored" and action in line["undoes"]:
             done = None
     return done
+
+
+def baseline(incident: Incident, lines: list[Line]) -> Line | None:
+    """The last time that right rows were written, by a backfill or into a shadow, with what the table held before."""
+    return last_done(BY_NAME["phase2"].action_for(incident) or "", lines)
 
 
 def _plan_of(begun: Line) -> Plan:

@@ -34,12 +34,18 @@ class Balance:
     """Identities and rows by class; rows are those that merges would leave."""
 
     answer: Answer
+    rows: list[dict[str, Any]]
 
     @classmethod
     def take(cls, warehouse: Warehouse, baseline: Line) -> Balance:
         """Since the snapshot that the action of the ledger's line `baseline` took."""
+        counted = census.Census.take(warehouse, since=baseline)
+        if counted.agrees and counted.holdings and counted.holdings.is_sure and counted.holdings.has_accounts:
+            rows = counted.holdings.by("account", of=("identities", "rows_before", "rows_now"))
+            return cls(counted.holdings.answer, [row | {"class": row["account"]} for row in rows])
         names, ranged, asked = _asked(warehouse, baseline)
-        return cls(ranges.ask(warehouse, "balance", ranged, ("class",), names=names, **asked))
+        answer = ranges.ask(warehouse, "balance", ranged, ("class",), names=names, **asked)
+        return cls(answer, answer.rows)
 
     def identities(self, *classes: str) -> int:
         return self._sum("identities", classes)
@@ -74,14 +80,14 @@ class Balance:
 
     def table(self) -> dict[str, list[int]]:
         """class → identities, rows before, rows now."""
-        return {row["class"]: [row["identities"], row["rows_before"], row["rows_now"]] for row in self.answer.rows}
+        return {row["class"]: [row["identities"], row["rows_before"], row["rows_now"]] for row in self.rows}
 
     @property
     def _explained(self) -> list[dict[str, Any]]:
-        return [row for row in self.answer.rows if row["class"] in EXPLAINED]
+        return [row for row in self.rows if row["class"] in EXPLAINED]
 
     def _sum(self, what: str, classes: tuple[str, ...]) -> int:
-        return sum(int(row[what]) for row in self.answer.rows if row["class"] in classes)
+        return sum(int(row[what]) for row in self.rows if row["class"] in classes)
 
 
 def sample(warehouse: Warehouse, baseline: Line, kind: str, limit: int = 5) -> list[str]:
@@ -106,7 +112,7 @@ def _asked(warehouse: Warehouse, baseline: Line) -> tuple[dict[str, str], Sequen
         "since_version": baseline["plan"]["facts"]["start_version"],
     }
     names = {"baseline": taken, "set_aside": warehouse.words["quarantine"] if there else taken}
-    if census.Census.take(warehouse).agrees:
+    if census.Census.take(warehouse, since=baseline).agrees:
         nothing = asked["key_from"]
         return names, ranges.of_table(warehouse), asked | {"agrees": True, "key_to": nothing}
     return names, ranges.whole(warehouse), asked | {"agrees": False}

@@ -23,6 +23,8 @@ from typing import Any, Self
 
 from recovery import ranges, statements
 from recovery.errors import LimitReached
+from recovery.holdings import Holdings
+from recovery.ledger import Line
 from recovery.warehouse import Answer, Warehouse
 
 # Classes of identities inside the window that this recovery answers for.
@@ -49,32 +51,48 @@ MANY_BROKEN = 1_000_000  # broken rows whose identities are looked for in the wh
 
 @dataclass(frozen=True)
 class Census:
-    """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class: the rows
-    of the first of the answers that they were drawn from."""
+    """Counts of identities and rows per day, test subject (0 = none of them, else its place from 1) and class, drawn from
+    these answers."""
 
     answers: tuple[Answer, ...]
+    rows: list[dict[str, Any]]
     quiet: frozenset[str] = frozenset()
+    holdings: Holdings | None = None
 
     @classmethod
-    def take(cls, warehouse: Warehouse, start: datetime | None = None, end: datetime | None = None) -> Self:
-        """Of the window, or of another range [start, end)."""
-        quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
+    def take(
+        cls,
+        warehouse: Warehouse,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        since: Line | None = None,
+    ) -> Self:
+        """Of the window, or of another range [start, end). With the ledger's line of the action that took a snapshot its
+        holdings say what became of each identity `since`, by the same scan."""
         asked = parameters(warehouse, start, end)
+        held = Holdings.take(warehouse, asked, since)
+        return replace(cls._of(warehouse, held, asked), holdings=held)
+
+    @classmethod
+    def _of(cls, warehouse: Warehouse, holdings: Holdings, asked: Mapping[str, Any]) -> Self:
+        quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
         cut = ranges.of_table(warehouse)
-        held = ranges.ask(warehouse, "census_table", cut, BY, **asked)
+        held = [row for row in holdings.by(*BY, of=(*COUNTED, "content")) if row["class"]]
         if _may_agree(held, warehouse.incident.gates.orphan_percent):
             right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
-            found = cls((held, right), quiet)
-            if _agree(held, right) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
+            found = cls((holdings.answer, right), held, quiet)
+            if _agree(held, right.rows) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
         if not ranges.fits(warehouse, asked):
             names = {"which": statements.condition("has_a_right_row", warehouse.words)}
             pieces = ranges.to_match(warehouse, asked)
             matched = ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
-            found = cls((replace(matched, rows=_compared(held.rows, matched.rows)), held), quiet)
+            found = cls((matched, holdings.answer), _compared(held, matched.rows), quiet)
             if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
-        return cls((warehouse.ask("census", **asked),), quiet)
+        exact = warehouse.ask("census", **asked)
+        return cls((exact,), exact.rows, quiet)
 
     def _has_whole_orphans(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
         """Whether what is broken alone in its range is so in the whole table."""
@@ -93,16 +111,12 @@ class Census:
             else row
             for row in self.rows
         ]
-        return replace(self, answers=(replace(self.answers[0], rows=rows), *self.answers[1:]))
+        return replace(self, rows=rows)
 
     @property
     def agrees(self) -> bool:
         """Whether the table's good rows of the window are those of the source."""
         return self.answers[0].statement == "census_table"
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return self.answers[0].rows
 
     def count(self, *classes: str, day: str | None = None, subject: int | None = None, of: str = "identities") -> int:
         """Identities (or `of` rows, broken_rows, good_rows, doubled, spread) in these classes; all classes if none."""
@@ -136,23 +150,23 @@ class Census:
         return {name: count for name, count in counts.items() if count}
 
 
-def _may_agree(held: Answer, orphan_percent: float) -> bool:
+def _may_agree(held: Sequence[Mapping[str, Any]], orphan_percent: float) -> bool:
     """Whether the table's rows, by themselves, leave it possible that its good ones are those of the source."""
     found = dict.fromkeys((*OWNED, MIXED), 0)
-    for row in held.rows:
+    for row in held:
         found[row["class"]] = found.get(row["class"], 0) + row["identities"]
     few = 100 * found[ORPHAN] <= orphan_percent * sum(found[kind] for kind in OWNED)
     return few and not found[DIFFERENT] and not found[MIXED]
 
 
-def _agree(held: Answer, right: Answer) -> bool:
+def _agree(held: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> bool:
     """Whether each day has as many good identities as right rows, with the same content."""
     ours: dict[str, tuple[int, int]] = {}
-    for row in held.rows:
+    for row in held:
         if row["class"] in (CLEAN, CORRECTED, OUTVERSIONED):
             count, content = ours.get(row["day"], (0, 0))
             ours[row["day"]] = count + row["identities"], (content + row["content"]) % 2**64
-    return ours == {row["day"]: (row["identities"], row["content"]) for row in right.rows}
+    return ours == {row["day"]: (row["identities"], row["content"]) for row in right}
 
 
 def _compared(held: Sequence[Mapping[str, Any]], matched: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -195,15 +209,24 @@ def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetim
     }
 
 
+def holdings(warehouse: Warehouse, since: Line | None) -> Holdings:
+    """What the census and the balance of the window are drawn from."""
+    return Holdings.take(warehouse, parameters(warehouse), since)
+
+
 def elsewhere(warehouse: Warehouse) -> Answer:
     """How many identities of the window also have a row in a partition that the incident file does not name."""
     return ranges.ask(warehouse, "elsewhere", ranges.of_table(warehouse), (), **parameters(warehouse))
 
 
-def written(warehouse: Warehouse, since_version: int) -> Answer:
-    """Identities per day with a good row that has a version from then on, as `rows`."""
-    asked = parameters(warehouse) | {"since_version": since_version}
-    return ranges.ask(warehouse, "written", ranges.of_table(warehouse), ("day",), **asked)
+def written(warehouse: Warehouse, since: Line) -> tuple[Answer, dict[str, int]]:
+    """Identities per day with a good row that has a version from the start of an action on, and the answer that says so."""
+    held = holdings(warehouse, since)
+    if held.is_sure and held.has_accounts:
+        return held.answer, {row["day"]: row["written"] for row in held.by("day", of=("written",)) if row["written"]}
+    asked = parameters(warehouse) | {"since_version": since["plan"]["facts"]["start_version"]}
+    answer = ranges.ask(warehouse, "written", ranges.of_table(warehouse), ("day",), **asked)
+    return answer, {row["day"]: row["rows"] for row in answer.rows}
 
 
 def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:
@@ -212,10 +235,12 @@ def clean_range(warehouse: Warehouse) -> tuple[datetime, datetime]:
     return _midnight(days[0], warehouse), _midnight(days[-1], warehouse) + timedelta(days=1)
 
 
-def sample(warehouse: Warehouse, kind: str, limit: int = 5, **span: datetime) -> list[str]:
-    """Some identities of a class, as text."""
+def sample(
+    warehouse: Warehouse, kind: str, limit: int = 5, *, since: Line | None = None, **span: datetime
+) -> list[str]:
+    """Some identities of a class, as text; `since` as the census was asked, which is not asked again then."""
     values = parameters(warehouse, span.get("start"), span.get("end")) | {"class": kind, "limit": limit, "shares": 1}
-    if kind != ORPHAN or span or not Census.take(warehouse).agrees:
+    if kind != ORPHAN or span or not Census.take(warehouse, since=since).agrees:
         try:
             return [_identity(row) for row in warehouse.ask("sample", **values).rows]
         except LimitReached:

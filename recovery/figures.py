@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from recovery import boards, positions, swap
+from recovery.action import baseline
 from recovery.census import (
     BROKEN,
     CORRECTED,
@@ -38,7 +39,7 @@ def of(warehouse: Warehouse, phase: str, lines: Sequence[Line]) -> dict[str, Any
     found: dict[str, Any] = {}
     incident = warehouse.incident
     if phase in OF_THE_TABLE:
-        found |= _of_the_table(swap.candidate(warehouse, lines, phase), warehouse)
+        found |= _of_the_table(swap.candidate(warehouse, lines, phase), warehouse, baseline(incident, list(lines)))
     if phase in OF_THE_POSITIONS and incident.positions:
         found["positions"] = warehouse.ask_again("positions_figures", **positions.span(incident)).first
     if phase in OF_THE_BOARDS and incident.boards:
@@ -46,8 +47,8 @@ def of(warehouse: Warehouse, phase: str, lines: Sequence[Line]) -> dict[str, Any
     return found
 
 
-def _of_the_table(seen: Warehouse, live: Warehouse) -> dict[str, Any]:
-    counted = Census.take(seen)
+def _of_the_table(seen: Warehouse, live: Warehouse, since: Line | None) -> dict[str, Any]:
+    counted = Census.take(seen, since=since)
     quarantined = 0
     if live.ask_again("quarantine_exists").first["result"]:
         asked = {key: value for key, value in parameters(live).items() if key.startswith("time")}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from recovery.warehouse import Answer, Warehouse
 
-TABLE_ROWS = 1_000_000  # of the table in one range: about 150 MB of the server's memory for a census
+TABLE_ROWS = 500_000  # of the table in one range: about 250 MB of the server's memory for the census since a snapshot
 SOURCE_ROWS = 250_000  # of the source in one range: about 200 MB, most of it for judging a group's rows together
 WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
-MATCHED_BYTES = 2_500  # for one of the source in a range, laid beside the table's rows of its identity
+MATCHED_BYTES = 1_600  # for one of the source in a range, laid beside the table's rows of its identity
 SAMPLED_PER_RANGE = 64
 SAMPLED_GROUPS = 100_000
 
@@ -69,21 +69,28 @@ def to_match(warehouse: Warehouse, span: Mapping[str, Any]) -> list[dict[str, An
 def ask(
     warehouse: Warehouse, name: str, ranges: Sequence[Mapping[str, Any]], by: Sequence[str], **parameters: Any
 ) -> Answer:
-    """The answers to a statement for each range as one: rows that agree in `by` are added up, sums of hashes modulo 2^64."""
-    return _added_up([warehouse.ask(name, **(parameters | dict(each))) for each in ranges], by, ranges)
-
-
-def _added_up(answers: Sequence[Answer], by: Sequence[str], ranges: Sequence[Mapping[str, Any]]) -> Answer:
-    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in (row for answer in answers for row in answer.rows):
-        key = tuple(row[name] for name in by)
-        held = sums.get(key)
-        sums[key] = row if held is None else row | {n: (held[n] + v) % 2**64 for n, v in row.items() if n not in by}
+    """The answers to a statement for each range as one: rows that agree in `by` are added up, as `added` does."""
+    answers = [warehouse.ask(name, **(parameters | dict(each))) for each in ranges]
     first = answers[0]
     several = {name: [each[name] for each in ranges] for name in ranges[0]} if len(ranges) > 1 else {}
     return Answer(
         statement=first.statement, sql=first.sql, parameters=first.parameters | several, query_id=first.query_id,
         server=first.server, started=first.started, seconds=sum(answer.seconds for answer in answers),
         rows_read=sum(answer.rows_read for answer in answers), bytes_read=sum(answer.bytes_read for answer in answers),
-        rows=[sums[key] for key in sorted(sums)],
+        rows=added((row for answer in answers for row in answer.rows), by),
     )  # fmt: skip
+
+
+def added(rows: Iterable[dict[str, Any]], by: Sequence[str]) -> list[dict[str, Any]]:
+    """One row for those that agree in `by`, in its order, with the sums of the others: modulo 2^64, as the server has them,
+    and of the column `hash`, which is wider, modulo 2^128."""
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in by)
+        held = sums.get(key)
+        sums[key] = row if held is None else row | {n: (held[n] + row[n]) % _size(n) for n in row if n not in by}
+    return [sums[key] for key in sorted(sums)]
+
+
+def _size(column: str) -> int:
+    return 2**128 if column == "hash" else 2**64

@@ -46,7 +46,7 @@ def ask(case: Case, check: str, **axis: str) -> Evidence:
             "after_action": Plan("none", "", ()),
             "baseline": last_done("phase2"),
             "carried_out": None,
-            "counted": lambda: census.Census.take(looked_at),
+            "counted": lambda: census.Census.take(looked_at, since=last_done("phase2")),
             "conserved": lambda: (
                 Conservation.take(warehouse, last_done("phase6")["plan"]["facts"]) if last_done("phase6") else None
             ),

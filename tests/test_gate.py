@@ -567,7 +567,8 @@ def counted(*rows: tuple[str, str, int, int, int, int]) -> Census:
     answered = [
         dict(zip(names, row, strict=True)) | {"subject": 0, "good_rows": row[3] - row[4], "spread": 0} for row in rows
     ]
-    return Census((Answer("census", "", {}, "q" * 36, "", "", 0.0, sum(r["rows"] for r in answered), 0, answered),))
+    answer = Answer("census", "", {}, "q" * 36, "", "", 0.0, sum(r["rows"] for r in answered), 0, answered)
+    return Census((answer,), answered)
 
 
 def logged(phase: str, ask: Callable[[Evidence], None], check: str, fingerprint: str) -> Line:
@@ -589,9 +590,14 @@ def warehouse() -> Any:
     def ask(name: str, **_: Any) -> Answer:
         return Answer(name, "", {}, "q" * 36, "", "", 0.0, 0, 0, rows.get(name, []))
 
-    schema = SimpleNamespace(lead=lambda repaired: None)  # asked whole, not in ranges
+    schema = SimpleNamespace(lead=lambda repaired: None, engine_full="", sorting_key="")  # asked whole, not in ranges
     return SimpleNamespace(
-        incident=INCIDENT, schema=schema, key_bounds=("", "~"), ask=ask, ask_again=ask, words={"quarantine": "`q`"}
+        incident=INCIDENT,
+        schema=schema,
+        key_bounds=("", "~"),
+        ask=ask,
+        ask_again=ask,
+        words={"quarantine": "`q`", "table": "`t`"},
     )
 
 

@@ -1,9 +1,13 @@
--- What the affected partitions hold in one range of the sorting key: identities by day, test subject and what their own rows say of
--- them, and the sum of what the good ones of the window hold. Identities are told apart by 64 bits.
+-- What the affected partitions hold in one range of the sorting key: identities by day, test subject, what their own rows say of
+-- them (class), and what became of them since the snapshot ${baseline} was taken (account). Identities are told apart by 64 bits.
+-- content is what the good rows of the window hold. rows_before, rows_now and hash are of the rows that merges would leave, and
+-- hold where no identity is unsure. account holds where the good rows of the window are those of the source.
 SELECT
     toString(toDate(first_day % 65536)) AS day,
+    first_day < 65536 AS in_window,
     subject,
     multiIf(
+        rows = 0, '',
         bitTest(marks, 0) AND bitTest(marks, 2), 'mixed',
         bitTest(marks, 0), if(bitTest(marks, 1), 'foreign_broken', 'foreign'),
         NOT bitTest(marks, 3), if(broken_rows > 0, 'outside_broken', 'outside'),
@@ -12,48 +16,134 @@ SELECT
         broken_rows = 0, 'clean',
         good_version > broken_version, 'corrected',
         'outversioned') AS class,
+    multiIf(
+        rows = 0, if(bitTest(marks, 4), 'quarantined', 'lost'),
+        rows_now - broken_now > 1, 'duplicated',
+        rows_now - broken_now = 1 AND broken_now > 0, 'superseded',
+        rows_now = rows_before AND hash = hash_before, if(broken_now > 0, 'orphan', 'clean'),
+        rows_before = 0, if(right_now > 0, 'added', 'new'),
+        right_now > 0, 'corrected',
+        NOT bitTest(marks, 3) AND greatest(good_version, broken_version) >= {since_version:UInt64}, 'new',
+        'changed') AS account,
     count() AS identities,
     sum(rows) AS rows,
     sum(broken_rows) AS broken_rows,
     sum(good_rows) AS good_rows,
     countIf(first_place != last_place AND broken_rows = 0) AS doubled,
     countIf(first_home != last_home) AS spread,
-    sumIf(last_content, good_rows > 0) AS content
+    countIf(bitTest(marks, 3) AND good_rows > 0 AND good_version >= {since_version:UInt64}) AS written,
+    sumIf(last_content, good_rows > 0) AS content,
+    sum(rows_before) AS rows_before,
+    sum(rows_now) AS rows_now,
+    sum(hash) AS hash,
+    countIf(unsure) AS unsure
 FROM
 (
     SELECT
         id,
-        min(day + if(in_window, 0, 65536)) AS first_day,
+        min(first_day) AS first_day,
         max(subject) AS subject,
-        -- what the identity has rows of: of others, of others and broken, of ours, of the window
-        groupBitOr(toUInt8(NOT ours) + 2 * (NOT ours AND broken) + 4 * ours + 8 * in_window) AS marks,
-        count() AS rows,
-        countIf(ours AND NOT broken) AS good_rows,
-        countIf(ours AND broken) AS broken_rows,
-        minIf(content, ours AND NOT broken) AS first_content,
-        maxIf(content, ours AND NOT broken) AS last_content,
-        min(place) AS first_place,
-        max(place) AS last_place,
-        min(home) AS first_home,
-        max(home) AS last_home,
-        maxIf(version, ours AND NOT broken) AS good_version,
-        maxIf(version, ours AND broken) AS broken_version
+        -- what it has rows of: of others, of others and broken, of ours, of the window, of quarantine
+        groupBitOr(marks) AS marks,
+        sum(rows) AS rows,
+        sum(broken_rows) AS broken_rows,
+        sum(good_rows) AS good_rows,
+        minIf(first_content, good_rows > 0) AS first_content,
+        max(last_content) AS last_content,
+        minIf(place, rows > 0) AS first_place,
+        maxIf(place, rows > 0) AS last_place,
+        minIf(first_home, rows > 0) AS first_home,
+        max(last_home) AS last_home,
+        max(good_version) AS good_version,
+        max(broken_version) AS broken_version,
+        countIf(rows > 0) AS rows_now,
+        countIf(rows > 0 AND NOT good_stays) AS broken_now,
+        countIf(good_stays AND bitTest(marks, 2) AND bitTest(marks, 3)) AS right_now,
+        countIf(before > 0) AS rows_before,
+        sum(toUInt128(toUInt64(now))) AS hash,
+        sum(toUInt128(toUInt64(before))) AS hash_before,
+        max(unsure) OR min(first_kind) != max(last_kind) AS unsure
     FROM
     (
+        -- The rows that a merge makes one of. The newest stays. Where two of them are the newest and differ, only FINAL can say.
         SELECT
-            sipHash64(tuple(${identity})) AS id,
-            toUInt32(toUInt16(toDate(${time}, 'UTC'))) AS day,
-            indexOf({subjects:Array(String)}, toString(${subject})) AS subject,
-            ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS in_window,
-            ${owned} != 0 AS ours,
-            ${broken} != 0 AS broken,
-            sipHash64(tuple(${content})) AS content,
-            cityHash64(tuple(${sorting_key})) AS place,
-            cityHash64(_partition_id, tuple(${partition_key})) AS home,
-            ${version} AS version
-        FROM ${table}
-        WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
+            id,
+            min(if(side = 'now', day, 4294967295)) AS first_day,
+            min(day + if(ours, 0, 131072)) AS first_kind,
+            max(day + if(ours, 0, 131072)) AS last_kind,
+            maxIf(subject, side = 'now') AS subject,
+            groupBitOr(if(side = 'now', toUInt8(NOT ours) + 2 * (NOT ours AND broken) + 4 * ours + 8 * (day < 65536),
+                16 * (side = 'quarantine'))) AS marks,
+            countIf(side = 'now') AS rows,
+            countIf(side = 'now' AND ours AND broken) AS broken_rows,
+            countIf(side = 'now' AND ours AND NOT broken) AS good_rows,
+            minIf(content, side = 'now' AND ours AND NOT broken) AS first_content,
+            maxIf(content, side = 'now' AND ours AND NOT broken) AS last_content,
+            any(place) AS place,
+            minIf(home, side = 'now') AS first_home,
+            maxIf(home, side = 'now') AS last_home,
+            maxIf(version, side = 'now' AND NOT broken) AS good_version,
+            maxIf(version, side = 'now' AND broken) AS broken_version,
+            countIf(side = 'now' AND NOT broken) > 0 AND good_version >= broken_version AS good_stays,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + content, side = 'now') AS now,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), side = 'now') AS now_inverse,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + content, side = 'before') AS before,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), side = 'before') AS before_inverse,
+            now > 0 AND toUInt64(now) != bitNot(toUInt64(now_inverse))
+                OR before > 0 AND toUInt64(before) != bitNot(toUInt64(before_inverse)) AS unsure
+        FROM
+        (
+            SELECT
+                'now' AS side,
+                sipHash64(tuple(${identity})) AS id,
+                toUInt32(toUInt16(toDate(${time}, 'UTC')))
+                    + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,
+                toUInt8(indexOf({subjects:Array(String)}, toString(${subject}))) AS subject,
+                ${owned} != 0 AS ours,
+                ${broken} != 0 AS broken,
+                sipHash64(tuple(${content})) AS content,
+                cityHash64(tuple(${sorting_key})) AS place,
+                cityHash64(_partition_id) AS partition,
+                cityHash64(_partition_id, tuple(${partition_key})) AS home,
+                toUInt64(${version}) AS version
+            FROM ${table}
+            WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
+            UNION ALL
+            SELECT
+                'before' AS side,
+                sipHash64(tuple(${identity})) AS id,
+                toUInt32(toUInt16(toDate(${time}, 'UTC')))
+                    + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,
+                0 AS subject,
+                ${owned} != 0 AS ours,
+                ${broken} != 0 AS broken,
+                sipHash64(tuple(${content})) AS content,
+                cityHash64(tuple(${sorting_key})) AS place,
+                cityHash64(_partition_id) AS partition,
+                0 AS home,
+                toUInt64(${version}) AS version
+            FROM ${baseline}
+            WHERE {has_baseline:Bool} AND _partition_id IN {partitions:Array(String)} AND ${in_range}
+            UNION ALL
+            SELECT
+                'quarantine' AS side,
+                sipHash64(tuple(${identity})) AS id,
+                toUInt32(toUInt16(toDate(${time}, 'UTC')))
+                    + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,
+                0 AS subject,
+                ${owned} != 0 AS ours,
+                ${broken} != 0 AS broken,
+                sipHash64(tuple(${content})) AS content,
+                cityHash64(tuple(${sorting_key})) AS place,
+                0 AS partition,
+                0 AS home,
+                0 AS version
+            FROM ${set_aside}
+            WHERE {has_quarantine:Bool} AND ${in_range}
+              AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
+        )
+        GROUP BY id, place, partition
     )
     GROUP BY id
 )
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4, 5

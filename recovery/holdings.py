@@ -1,0 +1,65 @@
+"""Holdings: what the affected partitions hold by themselves, and what became of it since a snapshot, from one scan in ranges.
+
+The census, the balance and the fingerprint are drawn from the same rows. What merges would leave is told from the rows as they
+are: of those with one sorting key the newest stays. Where that cannot be told so, `is_sure` is false, and FINAL is asked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from recovery import fingerprint, ranges, snapshot
+from recovery.statements import Schema
+from recovery.warehouse import Answer, Warehouse
+
+BY = ("day", "in_window", "subject", "class", "account")
+MERGED = re.compile(r"(?:Replicated|Shared)?ReplacingMergeTree\((?:'[^']*', *'[^']*', *)?`?(\w+)`?\)")
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Identities and rows by day, whether they are in the window, test subject, class and account (BY)."""
+
+    answer: Answer
+    is_sure: bool
+    has_accounts: bool  # the snapshot was there to be compared with
+
+    @classmethod
+    def take(cls, warehouse: Warehouse, asked: Mapping[str, Any], since: Mapping[str, Any] | None = None) -> Self:
+        """`asked` is what the census is asked with; `since` the ledger's line of the action that took the snapshot."""
+        names = {"baseline": warehouse.words["table"], "set_aside": warehouse.words["table"]}
+        known: dict[str, Any] = {"has_baseline": False, "has_quarantine": False, "since_version": 0}
+        if since is not None and not snapshot.is_there(warehouse, since["snapshot"]):
+            since = None
+        if since is not None:
+            there = bool(warehouse.ask_again("quarantine_exists").first["result"])
+            names["baseline"] = snapshot.table_of(warehouse, since["snapshot"])
+            names["set_aside"] = warehouse.words["quarantine"] if there else names["baseline"]
+            version = since["plan"]["facts"]["start_version"]
+            known = {"has_baseline": True, "has_quarantine": there, "since_version": version}
+        found = ranges.ask(warehouse, "census_table", ranges.of_table(warehouse), BY, names=names, **known, **asked)
+        table = warehouse.incident.table
+        merged = keeps_the_newest(warehouse.schema, table.version, table.identity)
+        return cls(found, merged and not any(row["unsure"] for row in found.rows), since is not None)
+
+    def by(self, *names: str, of: Sequence[str]) -> list[dict[str, Any]]:
+        """The sums of some columns, of the rows that agree in others."""
+        return ranges.added([{name: row[name] for name in (*names, *of)} for row in self.answer.rows], names)
+
+    def fingerprint(self, warehouse: Warehouse) -> str:
+        """As `fingerprint.of_window`."""
+        if not self.is_sure:
+            return fingerprint.of_window(warehouse)
+        rows = self.by("day", "in_window", of=("rows_now", "hash"))
+        return fingerprint.digest(
+            row | {"rows": row["rows_now"]} for row in rows if row["in_window"] and row["rows_now"]
+        )
+
+
+def keeps_the_newest(schema: Schema, version: str, identity: Sequence[str]) -> bool:
+    """Whether a merge keeps, of the rows of one sorting key, the one with the highest version, and they are of one identity."""
+    found = MERGED.match(schema.engine_full)
+    return bool(found and found.group(1) == version and set(identity) <= set(re.findall(r"\w+", schema.sorting_key)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -70,7 +71,18 @@ def ask(
     warehouse: Warehouse, name: str, ranges: Sequence[Mapping[str, Any]], by: Sequence[str], **parameters: Any
 ) -> Answer:
     """The answers to a statement for each range as one: rows that agree in `by` are added up, as `added` does."""
-    answers = [warehouse.ask(name, **(parameters | dict(each))) for each in ranges]
+    key = json.dumps([name, warehouse.words, list(ranges), by, parameters], default=str)
+    return warehouse.once(key, lambda: _asked(warehouse, name, ranges, by, parameters))
+
+
+def _asked(
+    warehouse: Warehouse,
+    name: str,
+    ranges: Sequence[Mapping[str, Any]],
+    by: Sequence[str],
+    parameters: Mapping[str, Any],
+) -> Answer:
+    answers = [warehouse.ask(name, **{**parameters, **each}) for each in ranges]
     first = answers[0]
     several = {name: [each[name] for each in ranges] for name in ranges[0]} if len(ranges) > 1 else {}
     return Answer(

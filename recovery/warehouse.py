@@ -9,7 +9,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -115,6 +115,12 @@ class Warehouse:
                     path.write_text(json.dumps(asdict(answer)))
         self._asked[key] = answer
         return answer
+
+    def once(self, key: str, make: Callable[[], Answer]) -> Answer:
+        """An answer that is made of others; until something is forgotten it is made once."""
+        if key not in self._asked:
+            self._asked[key] = make()
+        return self._asked[key]
 
     def forget(self) -> None:
         """Answers given so far are out of date: the server's data was changed."""

@@ -125,11 +125,11 @@ def assert_the_source_is_whole(case: Case, size: int, kind: type = str) -> None:
 def test_figures_of_ranges_are_added_up_by_what_they_are_about_and_sums_of_hashes_stay_64_bits(broken: Case) -> None:
     with asked(broken) as warehouse:
         cut, table = ranges.of_table(warehouse, 300), warehouse.words["table"]
-        asked = census.parameters(warehouse) | {"has_baseline": False, "has_quarantine": False, "since_version": 0}
-        asked["names"] = {"baseline": table, "set_aside": table}
-        found = ranges.ask(warehouse, "census_table", cut, holdings.BY, **asked)
+        known = census.parameters(warehouse) | {"has_baseline": False, "has_quarantine": False, "since_version": 0}
+        known["names"] = {"baseline": table, "set_aside": table}
+        found = ranges.ask(warehouse, "census_table", cut, holdings.BY, **known)
         (whole,) = ranges.whole(warehouse)
-        one = warehouse.ask("census_table", **(asked | whole))
+        one = warehouse.ask("census_table", **(known | whole))
     assert found.rows == sorted(one.rows, key=lambda row: tuple(row[name] for name in holdings.BY))
     assert found.rows_read > 0
     assert len(found.parameters["range_from"]) == len(cut)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from recovery import fingerprint, snapshot, statements
+from recovery import fingerprint, parts, snapshot, statements
 from recovery.alone import alone
 from recovery.errors import ActionFailed, GateClosed, IncidentError
 from recovery.incident import Incident
@@ -90,6 +90,21 @@ def months_of(warehouse: Warehouse, table: str | None = None) -> Months:
 def month_of(warehouse: Warehouse, month: str, table: str | None = None) -> list[Any] | None:
     """What one month of the positions, or of a table like it, holds; None where there is nothing of it."""
     return held_in(by_month(warehouse, table, month)).get(month)
+
+
+def are_same(warehouse: Warehouse, month: str, table: str) -> bool:
+    """Whether one month of a table like the positions holds what the positions' own does."""
+    if parts.are_same(warehouse, table, section(warehouse.incident).table, [month]):
+        return True
+    if rows_in(warehouse, month, table) != rows_in(warehouse, month):
+        return False
+    return month_of(warehouse, month, table) == month_of(warehouse, month)
+
+
+def rows_in(warehouse: Warehouse, month: str, table: str | None = None) -> int:
+    """How many rows one month of the positions, or of a table like it, has."""
+    names = {"own_table": snapshot.table_of(warehouse, table or section(warehouse.incident).table)}
+    return int(warehouse.ask_again("positions_count", names=names, month=month).first["rows"])
 
 
 def elsewhere(warehouse: Warehouse) -> Months:

@@ -53,8 +53,8 @@ class Rebuild:
             ],
             Unit(f"put them together in {shadow}", "join", DROPPED, 0, {**shared, "parts": len(ranges)}, counted=False),
             *[
-                Unit(f"merge {month} of {shadow}", "merge", DROPPED, 0, {**shared, "partition": month},
-                     held.get(month, 0), counted=False)
+                Unit(f"merge {month} of {shadow} if it has more than {known.max_parts} parts", "merge", DROPPED, 0,
+                     {**shared, "partition": month}, held.get(month, 0), counted=False)
                 for month in months
             ],
             *[Unit(f"replace {month} by it", "replace", UNDO, 0, {**shared, "partition": month}) for month in months],
@@ -137,22 +137,21 @@ class Rebuild:
             case "join":
                 return int(not snapshot.is_there(place.warehouse, shadow))
             case "merge":
-                return int(
-                    parts_up_to(place.warehouse, unit.values["partition"], LAST_BLOCK, shadow).first["parts"] > 1
-                )
+                held = parts_up_to(place.warehouse, unit.values["partition"], LAST_BLOCK, shadow).first["parts"]
+                return int(held > positions.section(place.incident).max_parts)
         return self._to_replace(place, unit)
 
     def _to_replace(self, place: Workplace, unit: Unit) -> int:
         month, shadow = unit.values["partition"], unit.values["shadow"]
-        made, live = (positions.month_of(place.warehouse, month, table) for table in (shadow, None))
-        if made == live:
+        if positions.are_same(place.warehouse, month, shadow):
             return 0
-        if made is None:
+        made = positions.rows_in(place.warehouse, month, shadow)
+        if not made:
             raise ActionFailed(
-                f"nothing was made for {month}, and the table holds {live[0] if live else 0:,} rows of it, which stay; "
-                "find out why no condition of it has fills any more"
+                f"nothing was made for {month}, and the table holds {positions.rows_in(place.warehouse, month):,} rows of it, "
+                "which stay; find out why no condition of it has fills any more"
             )
-        return int(made[0])
+        return made
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
         return self._writes(place, unit, staging.UNNAMED)
@@ -174,11 +173,11 @@ class Rebuild:
                 fill = Write("positions_build", names, dict(unit.values) | values)
                 return staging.made(place, f"{shadow}_{unit.values['number']}", mark, [fill], "positions_create")
             case "join":
-                parts = [f"{shadow}_{number}" for number in range(unit.values["parts"])]
+                made = [f"{shadow}_{number}" for number in range(unit.values["parts"])]
                 attached = [
                     Write("positions_attach", {"part": staging.quoted(place, table), "partition": month},
                           part=f"-{number}-{month}")
-                    for number, (table, held) in enumerate(staging.rows_of(place, parts).items())
+                    for number, (table, held) in enumerate(staging.rows_of(place, made).items())
                     for month in held
                 ]  # fmt: skip
                 carried = values | {"partitions": positions.section(place.incident).months}
@@ -217,13 +216,14 @@ class Rebuild:
             line for line in reversed(place.ledger.lines())
             if line["kind"] == "snapshot" and line.get("table") == positions.section(place.incident).table
         )  # fmt: skip
-        then, now = (positions.month_of(place.warehouse, month, table) for table in (taken["name"], None))
-        if then != now and not (now is None and positions.section(place.incident).replace == "drop"):
+        warehouse, shadow = place.warehouse, unit.values["shadow"]
+        gone = positions.section(place.incident).replace == "drop" and not positions.rows_in(warehouse, month)
+        if not gone and not any(positions.are_same(warehouse, month, table) for table in (taken["name"], shadow)):
             raise ActionFailed(
                 f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
                 f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
             )
-        positions.note_replacement(place, month, positions.month_of(place.warehouse, month, unit.values["shadow"]))
+        positions.note_replacement(place, month, positions.month_of(warehouse, month, shadow))
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison

@@ -327,6 +327,7 @@ class Positions(Section):
     least_short_tokens: Dollars
     least_short_proceeds: Dollars
     fills_per_unit: Positive
+    max_parts: Positive = 100
     tolerance: Dollars
     sizes: dict[Month, Sizes] = {}
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from recovery import fingerprint, statements
+from recovery import fingerprint, parts, statements
 from recovery.alone import alone
 from recovery.errors import ActionFailed
 from recovery.ledger import Line
@@ -38,20 +38,26 @@ def take(
     warehouse = place.warehouse
     place.tell(f"snapshot: {', '.join(partitions)} into {name}")
     warehouse.forget()
-    before = fingerprint.ask(warehouse).rows
     held = {row["partition_id"] for row in warehouse.ask_again("rows_of").rows}
-    for write in writes(warehouse, name, [partition for partition in partitions if partition in held]):
+    there = [partition for partition in partitions if partition in held]
+    files = parts.hashes(warehouse, place.incident.table.name, there)
+    before = fingerprint.ask(warehouse).rows
+    for write in writes(warehouse, name, there):
         warehouse.write(write.name, label=_label(write.part), names=write.names)
     warehouse.forget()
-    copy, after = fingerprint.ask(warehouse, name).rows, fingerprint.ask(warehouse).rows
-    if not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
-        raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
+    copied = parts.hashes(warehouse, name, there)
+    if copied == files == parts.hashes(warehouse, place.incident.table.name, there):
+        copy = before  # of the same files
+    else:
+        copy, after = fingerprint.ask(warehouse, name).rows, fingerprint.ask(warehouse).rows
+        if not _is_copy(settled(place, before), settled(place, copy), settled(place, after), beside_writers):
+            raise ActionFailed(f"the snapshot {name} does not equal its source; nothing was changed. Run it again")
     return place.ledger.append(
         "snapshot", run=place.run, table=place.incident.table.name, name=name, base=base or name,
         partitions=sorted(held & set(partitions)), scope=list(partitions),
         window=fingerprint.digest(row for row in copy if row["in_window"]),
         outside={row["day"]: [row["rows"], row["hash"]] for row in settled(place, copy) if not row["in_window"]},
-        rows=sum(row["rows"] for row in copy), now=place.now().isoformat(),
+        rows=sum(row["rows"] for row in copy), files=copied, now=place.now().isoformat(),
     )  # fmt: skip
 
 
@@ -89,6 +95,8 @@ def fault(place: Workplace, taken: Line) -> str | None:
     """Why a snapshot is not what the ledger says any more, or None: without it nothing can be taken back."""
     if not is_there(place.warehouse, taken["name"]):
         return f"the snapshot {taken['name']} is gone"
+    if taken.get("files") and taken["files"] == parts.hashes(place.warehouse, taken["name"], taken["partitions"]):
+        return None
     rows = fingerprint.ask(place.warehouse, taken["name"]).rows
     held, window = sum(row["rows"] for row in rows), fingerprint.digest(row for row in rows if row["in_window"])
     return (

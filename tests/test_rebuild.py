@@ -24,7 +24,7 @@ __all__ = ["gates_open"]
 POSITIONS, FILLS, ENDED = "pm_trade_fifo_roi_v3", "pm_canonical_fills_v4", "pm_condition_resolutions"
 OLD = f"INSERT INTO {POSITIONS} (tx_hash, wallet, condition_id, tokens, cost_usd, resolved_at)"
 # A month in one unit is quicker; one in several has parts to attach and to merge.
-AT_ONCE, IN_SLICES = {"fills_per_unit": 3_000}, {"fills_per_unit": 1_000}
+AT_ONCE, IN_SLICES = {"fills_per_unit": 3_000}, {"fills_per_unit": 1_000, "max_parts": 1}
 # (statement, whether it was executed)
 INTERRUPTED = [
     ("positions_conditions_fill", True),

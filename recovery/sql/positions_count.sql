@@ -1,0 +1,4 @@
+-- How many rows one month of a table of positions has, as merges would leave them.
+SELECT count() AS rows
+FROM ${own_table} FINAL
+WHERE _partition_id = {month:String}

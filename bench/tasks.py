@@ -145,7 +145,7 @@ def tenth_broken(world: World) -> Took:
     """The backfill of what is broken where about a tenth of it is left."""
     took = Took()
     with world.fresh(BROKEN, mode="missing", unit_rows=max(1, world.rows // 20)) as place:
-        plan = planned(place, Backfill())
+        plan = planned(place, Backfill(), world)
         inserts = [unit for unit in plan.units if unit.kind == "insert"]
         left = inserts[-math.ceil(len(inserts) / 10) :]
         for number, unit in enumerate(unit for unit in plan.units if unit not in left):

@@ -83,7 +83,7 @@ class World:
         with self.fresh(BROKEN, keep=True, mode="full") as place:
             name = snapshot.name_of(place, "backfill", "bench")
             snapshot.take(place, name, place.incident.table.partitions)
-            plan = act(place, Backfill(), Took())
+            plan = act(place, Backfill(), Took(), world=self, measured=False)
             place.ledger.append(
                 "done", action=plan.action, plan=plan.record(), snapshot=name, now=place.now().isoformat()
             )
@@ -149,16 +149,16 @@ class World:
         return int(self.server.client.query(sql).result_rows[0][0])
 
 
-def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (), *, world: World | None = None,
+def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (), *, world: World, measured: bool = True,
         disk: bool = False) -> Plan:  # fmt: skip
     """Plan an action and do its units, or those of some kinds, as recovery.action.run does: what is left of it, the unit, and
-    what is left then. The units are what is measured, where `world` is given; the plan is timed apart."""
+    what is left then. The units are what is measured, where they are `measured`; the plan is timed apart."""
     with took.timing("plan"):
-        plan = planned(place, action)
+        plan = planned(place, action, world)
     for number, unit in enumerate(plan.units):
         if kinds and unit.kind not in kinds:
             continue
-        if not world:
+        if not measured:
             _do(place, action, plan, number)
             continue
         with took.measuring(world.server, world.every, world.folder if disk else None), took.timing(unit.kind):
@@ -168,12 +168,11 @@ def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (
     return plan
 
 
-def planned(place: Workplace, action: Action) -> Plan:
+def planned(place: Workplace, action: Action, world: World) -> Plan:
     """A plan, which is not what is measured: with memory for the exact census in one statement it takes less time."""
     cost = place.incident.cost.model_copy(update={"memory_bytes": PLANNING_BYTES})
     incident = place.incident.model_copy(update={"cost": cost})
-    dsn = place.warehouse.dsn
-    with Warehouse(incident, f"clickhouse://{dsn.user}@{dsn.host}:{dsn.port}", writable=True) as warehouse:
+    with Warehouse(incident, world.server.dsn, writable=True) as warehouse:
         return action.plan(replace(place, incident=incident, warehouse=warehouse))
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from recovery import ranges, statements
+from recovery import matched, ranges, statements
 from recovery.errors import LimitReached
 from recovery.holdings import Holdings
 from recovery.ledger import Line
@@ -78,17 +78,21 @@ class Census:
     def _of(cls, warehouse: Warehouse, holdings: Holdings, asked: Mapping[str, Any]) -> Self:
         quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
         cut = ranges.of_table(warehouse)
-        held = [row for row in holdings.by(*BY, of=(*COUNTED, "content")) if row["class"]]
+        held = [row for row in holdings.by(*BY, of=(*COUNTED, "content", "told_apart")) if row["class"]]
+        right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
         if _may_agree(held, warehouse.incident.gates.orphan_percent):
-            right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
             found = cls((holdings.answer, right), held, quiet)
             if _agree(held, right.rows) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
         if not ranges.fits(warehouse, asked):
             names = {"which": statements.condition("has_a_right_row", warehouse.words)}
-            pieces = ranges.to_match(warehouse, asked)
-            matched = ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
-            found = cls((matched, holdings.answer), _compared(held, matched.rows), quiet)
+
+            def match() -> Answer:
+                pieces = ranges.to_match(warehouse, asked)
+                return ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
+
+            beside = matched.once(warehouse, [asked, held, right.rows], match)
+            found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
             if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
         exact = warehouse.ask("census", **asked)

@@ -66,12 +66,22 @@ class Answer:
 class Warehouse:
     """Asks over a connection that cannot write; writes only when it was made with `writable=True`."""
 
-    def __init__(self, incident: Incident, dsn: str, *, writable: bool = False, shared: Path | None = None) -> None:
-        """`shared` is a folder in which the answers of one run are kept, so that its processes ask each thing once."""
+    def __init__(
+        self,
+        incident: Incident,
+        dsn: str,
+        *,
+        writable: bool = False,
+        shared: Path | None = None,
+        matched: Path | None = None,
+    ) -> None:
+        """`shared` is a folder in which the answers of one run are kept, so that its processes ask each thing once;
+        `matched` one in which recovery/matched.py keeps what it may use again."""
         self.incident = incident
         self.dsn = Dsn.parse(dsn)
         self.writable = writable and cluster.may_be_written(incident)
         self.shared = shared
+        self.matched = matched
         self.watch = progress.Watch(self._look)
         self._asked: dict[str, Answer] = {}
         self._columns: dict[str, tuple[Column, ...]] = {}

@@ -33,6 +33,7 @@ SELECT
     countIf(first_home != last_home) AS spread,
     countIf(bitTest(marks, 3) AND good_rows > 0 AND good_version >= {since_version:UInt64}) AS written,
     sumIf(last_content, good_rows > 0) AS content,
+    sum(cityHash64(id, rows, broken_rows, first_content, last_content, first_place, last_place, first_home, last_home)) AS told_apart,
     sum(rows_before) AS rows_before,
     sum(rows_now) AS rows_now,
     sum(hash) AS hash,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -57,6 +57,9 @@ class World:
     incident: Incident = field(default_factory=lambda: incidents.load(INCIDENT))
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _clock: Clock = field(default_factory=lambda: Clock(SCENARIO["clock"]))
+    stages: dict[str, str] = field(default_factory=dict)  # which stage a database is a clone of
+    _plans: dict[tuple[Any, ...], Plan] = field(default_factory=dict)
+    _held: set[str] = field(default_factory=set)
 
     def make(self) -> str:
         """Generate it, unless the folder has it; says which."""
@@ -100,6 +103,7 @@ class World:
                 if self._is_needed(name):
                     run(client, "bench/clone", copy=quote(database, name), table=quote(stage, name))
             settle(client)
+            self.stages[database] = stage
             with self.at(database, **sections) as place:
                 yield place
             whole = True
@@ -136,6 +140,24 @@ class World:
             }
         )
 
+    def planned(self, place: Workplace, action: Action) -> Plan:
+        """A plan, which is not what is measured: made once for a stage, with memory for the exact census in one statement."""
+        known = place.incident
+        stage = self.stages[known.table.database]
+        key = (action.name, stage, known.backfill.mode, known.backfill.unit_rows, known.deduplicate.strategy)
+        if key not in self._plans:
+            cost = known.cost.model_copy(update={"memory_bytes": PLANNING_BYTES})
+            incident = known.model_copy(update={"cost": cost})
+            with Warehouse(incident, self.server.dsn, writable=True) as warehouse:
+                self._plans[key] = action.plan(replace(place, incident=incident, warehouse=warehouse))
+        return self._plans[key]
+
+    def hold(self, name: str, verify: Callable[[], list[str]]) -> None:
+        """What was done is as it was planned, which is looked at the first time; raises NotDone."""
+        if name not in self._held and (faults := verify()):
+            raise NotDone("; ".join(faults))
+        self._held.add(name)
+
     def _is_needed(self, table: str) -> bool:
         """Whether a table, or a snapshot of one, is read or written by what is measured."""
         known = self.incident
@@ -154,7 +176,7 @@ def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (
     """Plan an action and do its units, or those of some kinds, as recovery.action.run does: what is left of it, the unit, and
     what is left then. The units are what is measured, where they are `measured`; the plan is timed apart."""
     with took.timing("plan"):
-        plan = planned(place, action, world)
+        plan = world.planned(place, action)
     for number, unit in enumerate(plan.units):
         if kinds and unit.kind not in kinds:
             continue
@@ -166,14 +188,6 @@ def act(place: Workplace, action: Action, took: Took, kinds: tuple[str, ...] = (
         if unit.counted:
             took.told["rows"] = took.told.get("rows", 0) + rows
     return plan
-
-
-def planned(place: Workplace, action: Action, world: World) -> Plan:
-    """A plan, which is not what is measured: with memory for the exact census in one statement it takes less time."""
-    cost = place.incident.cost.model_copy(update={"memory_bytes": PLANNING_BYTES})
-    incident = place.incident.model_copy(update={"cost": cost})
-    with Warehouse(incident, world.server.dsn, writable=True) as warehouse:
-        return action.plan(replace(place, incident=incident, warehouse=warehouse))
 
 
 def _do(place: Workplace, action: Action, plan: Plan, number: int) -> int:

@@ -11,7 +11,15 @@ def hashes(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[
     """Partition, rows and hash of the files of each active part, as text, in one order."""
     database = warehouse.incident.table.database
     found = warehouse.ask_again("part_hashes", database=database, table=table, partitions=list(partitions)).rows
-    return [[str(value) for value in row.values()] for row in found]
+    return [[row["partition_id"], str(row["rows"]), row["hash_of_all_files"]] for row in found]
+
+
+def besides(warehouse: Warehouse, table: str, partition: str, known: Sequence[Sequence[str]]) -> list[str]:
+    """The names of a partition's active parts whose files are none of the `known` ones."""
+    database = warehouse.incident.table.database
+    found = warehouse.ask_again("part_hashes", database=database, table=table, partitions=[partition]).rows
+    there = {hashed for _, _, hashed in known}
+    return [row["name"] for row in found if row["hash_of_all_files"] not in there]
 
 
 def are_same(warehouse: Warehouse, table: str, other: str, partitions: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from recovery import backfill, census, fingerprint, keeping, ranges, snapshot, staging
+from recovery import backfill, census, fingerprint, keeping, parts, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.deduplicate import Deduplicate, bytes_of, last_blocks, parts_up_to
 from recovery.errors import ActionFailed
@@ -194,14 +194,18 @@ class Swap:
         if unit.kind == "clean":
             return len(staging.tables(place, unit.values["shadow"]))
         if unit.kind == "merge":
-            parts = _parts(place, unit)
-            return int(parts["parts"] > 1 or parts["with_hidden_rows"] > 0)
+            made = _parts(place, unit)
+            return int(made["parts"] > 1 or made["with_hidden_rows"] > 0)
         if unit.kind == "replace":
+            if _is_in_place(place, unit):
+                return 0
             return int(warehouse.ask_again("swap_in_place", names=names, **values).first["there"] == 0)
         if unit.kind == "release":
             return int(snapshot.is_there(warehouse, _name(unit, "catch")))
         if not snapshot.is_there(warehouse, _name(unit, "aside")):
             raise ActionFailed(f"{_name(unit, 'aside')} is gone, so what came meanwhile cannot be told. {unit.undo}")
+        if not values["parts"] and not staging.rows_of(place, [_name(unit, "late")]):
+            return 0
         return int(warehouse.ask_again("late_left", names=names, **values).first["left"])
 
     def writes(self, place: Workplace, unit: Unit) -> list[Write]:
@@ -279,10 +283,10 @@ def _bad_rows(counted: census.Census) -> list[str]:
 
 def _require_one_part(place: Workplace, unit: Unit) -> None:
     """REPLACE PARTITION is atomic for one part only, and takes a partition away where the source has none of it."""
-    parts = _parts(place, unit)
-    if parts["parts"] != 1 or not parts["rows"] or parts["with_hidden_rows"]:
+    made = _parts(place, unit)
+    if made["parts"] != 1 or not made["rows"] or made["with_hidden_rows"]:
         raise ActionFailed(
-            f"{unit.values['shadow']} has {parts['parts']:,} parts of {unit.values['partition']}, one is expected; "
+            f"{unit.values['shadow']} has {made['parts']:,} parts of {unit.values['partition']}, one is expected; "
             "nothing was replaced"
         )
 
@@ -310,6 +314,15 @@ def _parts(place: Workplace, unit: Unit) -> dict[str, Any]:
     return parts_up_to(place.warehouse, unit.values["partition"], LAST_BLOCK, unit.values["shadow"]).first
 
 
+def _is_in_place(place: Workplace, unit: Unit) -> bool:
+    """Whether the table has the shadow's parts; where it does not, they may have been merged with others since."""
+    of = [unit.values["partition"]]
+    made, there = (
+        parts.hashes(place.warehouse, name, of) for name in (unit.values["shadow"], place.incident.table.name)
+    )
+    return bool(made) and all(part in there for part in made)
+
+
 def _name(unit: Unit, what: str) -> str:
     """A table of one partition's swap: `aside` (what it held), `late` (what is inserted), `catch` (the view that takes it)."""
     return f"{unit.values['shadow']}_{what}_{unit.values['number']}"
@@ -325,4 +338,16 @@ def _names(place: Workplace, unit: Unit) -> dict[str, str]:
 
 
 def _values(place: Workplace, unit: Unit) -> dict[str, Any]:
-    return census.parameters(place.warehouse) | dict(unit.values)
+    values = census.parameters(place.warehouse) | dict(unit.values)
+    return values | {"parts": _came(place, unit)} if unit.kind == "catch_up" else values
+
+
+def _came(place: Workplace, unit: Unit) -> list[str]:
+    """The parts of what the partition held that were not in the snapshot from before the shadow was built: what came since is
+    in these, and rows that were merged since."""
+    lines = place.ledger.lines()
+    built = last_done(Build.name, lines)
+    taken = next(
+        (line for line in lines if built and line["kind"] == "snapshot" and line["name"] == built["snapshot"]), {}
+    )
+    return parts.besides(place.warehouse, _name(unit, "aside"), unit.values["partition"], taken.get("files", []))

@@ -47,6 +47,7 @@ PHASES = tuple(phase.name for phase in IN_ORDER)
 LINES_SHOWN = 60
 SETTLE_SECONDS = 900
 OUTDATED = 100_000_000  # bytes that are not worth waiting for
+MATCHED_BYTES = 150  # of memory for each fill, from which on a statement gets more than the incident file says
 PATIENCE = 7_200  # seconds for one statement of the rehearsal's own
 
 
@@ -133,8 +134,11 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         if scale:
             execute(client, "positions/clear")  # the end is compared with those up to the rebuild
         units = unit_rows(load(chosen.incident), chosen.rows)
+        memory = memory_bytes(load(chosen.incident), chosen.rows)
+        if memory > load(chosen.incident).cost.memory_bytes:
+            console.print(f"cost.memory_bytes is {told(memory)} here, for what has to be matched identity by identity.")
         incident = write_incident(
-            chosen.incident, folder / "incidents", services, scale, units, slack, swap=chosen.swap
+            chosen.incident, folder / "incidents", services, scale, units, slack, swap=chosen.swap, memory_bytes=memory
         )
         writer = Writer(connect, services, chosen.writer)
         writer.start()
@@ -236,6 +240,13 @@ def unit_rows(incident: Incident, rows: int) -> int:
     return min(incident.backfill.unit_rows, max(10_000, rows // 2))
 
 
+def memory_bytes(incident: Incident, rows: int) -> int:
+    """Bytes of memory of one statement: the incident file's own, or, where there are many rows, up to half of the machine's, so
+    that what has to be matched is matched in few passes."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(incident.cost.memory_bytes, min(machine // 2, rows * MATCHED_BYTES))
+
+
 def write_incident(
     original: Path,
     folder: Path,
@@ -245,6 +256,7 @@ def write_incident(
     slack: Slack | None = None,
     *,
     swap: bool = False,
+    memory_bytes: int = 0,
 ) -> Path:
     """A copy of the incident file, and of the statements beside it, with the rehearsal's services and scale."""
     content = tomllib.loads(original.read_text("utf-8"))
@@ -265,6 +277,8 @@ def write_incident(
         content["positions"] |= scale
     if unit_rows:
         content["backfill"] |= {"unit_rows": unit_rows}
+    if memory_bytes:
+        content["cost"] = content.get("cost", {}) | {"memory_bytes": memory_bytes}
     if swap:
         content["deduplicate"] |= {"strategy": "swap"}
     if slack and "announce" in content:

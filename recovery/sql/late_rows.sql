@@ -1,9 +1,10 @@
--- Fragment: rows of one range of the sorting key that came into the partition after the shadow was built and are not in the table: those that it held just
--- before it was replaced, and those inserted since. What the shadow was built to replace is left aside.
+-- Fragment: rows of one range of the sorting key that came into the partition after the shadow was built and are not in the table:
+-- those that it held just before it was replaced, in parts that were not there when the shadow was built, and those inserted since.
+-- What the shadow was built to replace is left aside.
 SELECT DISTINCT ${stored}
 FROM
 (
-    SELECT ${stored}, _partition_id AS home FROM ${aside} ${final}
+    SELECT ${stored}, _partition_id AS home FROM ${aside} ${final} WHERE _part IN {parts:Array(String)}
     UNION ALL
     SELECT ${stored}, _partition_id AS home FROM ${late} ${final}
 )

@@ -56,9 +56,9 @@ def test_a_correction_gets_a_higher_version(incident: Incident, warehouse: Wareh
 
 def test_no_identity_lies_in_two_partitions(counted: census.Census, warehouse: Warehouse, evidence: Evidence) -> None:
     """Merges never cross partitions: such an identity would stay twice for ever. All partitions are looked at."""
-    elsewhere = census.elsewhere(warehouse)
-    spread = counted.count(of="spread") + elsewhere.first["elsewhere"]
-    evidence.show(*counted.answers, elsewhere, examined=counted.count(), spread=spread, **elsewhere.first)
+    answer, elsewhere = census.elsewhere(warehouse)
+    spread = counted.count(of="spread") + elsewhere
+    evidence.show(*counted.answers, answer, examined=counted.count(), spread=spread, elsewhere=elsewhere)
     evidence.expect("identities in two partitions", spread, "==", 0)
 
 

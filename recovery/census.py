@@ -218,9 +218,15 @@ def holdings(warehouse: Warehouse, since: Line | None) -> Holdings:
     return Holdings.take(warehouse, parameters(warehouse), since)
 
 
-def elsewhere(warehouse: Warehouse) -> Answer:
-    """How many identities of the window also have a row in a partition that the incident file does not name."""
-    return ranges.ask(warehouse, "elsewhere", ranges.of_table(warehouse), (), **parameters(warehouse))
+def elsewhere(warehouse: Warehouse) -> tuple[Answer, int]:
+    """How many identities of the window also have a row in a partition that the incident file does not name, and the answer that
+    says so: where the table has no such partition, that of the partitions."""
+    table = warehouse.incident.table
+    held = warehouse.ask("partitions", database=table.database, table=table.name)
+    if not warehouse.incident.cluster and {row["partition_id"] for row in held.rows} <= set(table.partitions):
+        return held, 0
+    answer = ranges.ask(warehouse, "elsewhere", ranges.of_table(warehouse), (), **parameters(warehouse))
+    return answer, int(answer.first["elsewhere"])
 
 
 def written(warehouse: Warehouse, since: Line) -> tuple[Answer, dict[str, int]]:

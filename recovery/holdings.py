@@ -32,10 +32,11 @@ class Holdings:
         """`asked` is what the census is asked with; `since` the ledger's line of the action that took the snapshot."""
         names = {"baseline": warehouse.words["table"], "set_aside": warehouse.words["table"]}
         known: dict[str, Any] = {"has_baseline": False, "has_quarantine": False, "since_version": 0}
-        if since is not None and not snapshot.is_there(warehouse, since["snapshot"]):
+        database = warehouse.incident.table.database
+        if since is not None and not warehouse.ask("table", database=database, table=since["snapshot"]).rows:
             since = None
         if since is not None:
-            there = bool(warehouse.ask_again("quarantine_exists").first["result"])
+            there = bool(warehouse.ask("quarantine_exists").first["result"])
             names["baseline"] = snapshot.table_of(warehouse, since["snapshot"])
             names["set_aside"] = warehouse.words["quarantine"] if there else names["baseline"]
             version = since["plan"]["facts"]["start_version"]
@@ -61,5 +62,6 @@ class Holdings:
 
 def keeps_the_newest(schema: Schema, version: str, identity: Sequence[str]) -> bool:
     """Whether a merge keeps, of the rows of one sorting key, the one with the highest version, and they are of one identity."""
-    found = MERGED.match(schema.engine_full)
-    return bool(found and found.group(1) == version and set(identity) <= set(re.findall(r"\w+", schema.sorting_key)))
+    found, columns = MERGED.match(schema.engine_full), re.split(r"[\s,()`]+", schema.sorting_key)
+    has_function = re.search(r"\w`?\(", schema.sorting_key)
+    return bool(found and found.group(1) == version and not has_function and set(identity) <= set(columns))

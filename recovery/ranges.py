@@ -20,7 +20,8 @@ SAMPLED_GROUPS = 100_000
 
 def of_table(warehouse: Warehouse, rows: int = TABLE_ROWS) -> list[dict[str, Any]]:
     """Parameters of each range of the table's sorting key, of about so many rows of the affected partitions. All rows of one
-    identity are in one range, unless they differ in the column that the key begins with."""
+    identity are in one range, unless they differ in the column that the key begins with. Where one value of that column has
+    more rows, its range is cut into slices by a hash of the identity, each of which reads all of it."""
     if warehouse.schema.lead(warehouse.incident.table.repaired) is None:
         return whole(warehouse)
     zero = whole(warehouse)[0]["range_from"]
@@ -28,16 +29,22 @@ def of_table(warehouse: Warehouse, rows: int = TABLE_ROWS) -> list[dict[str, Any
     partitions = list(warehouse.incident.table.partitions)
     found = warehouse.ask("range_bounds", partitions=partitions, every=every, step=math.ceil(rows / every)).rows
     # What is no UTF-8 comes as other text than it is: in order and each once, any text cuts the table into whole ranges.
-    cuts = [zero, *sorted({row["bound"] for row in found} - {zero}, key=int if zero else None)]
-    inner = [{"range_from": low, "range_to": high, "is_last": False} for low, high in itertools.pairwise(cuts)]
-    return [*inner, {"range_from": cuts[-1], "range_to": cuts[-1], "is_last": True}]
+    slices = {zero: 1} | {row["bound"]: row["slices"] for row in found}
+    cuts = sorted(slices, key=int if zero else None)
+    cut = [{"range_from": low, "range_to": high, "is_last": False} for low, high in itertools.pairwise(cuts)]
+    cut.append({"range_from": cuts[-1], "range_to": cuts[-1], "is_last": True})
+    return [
+        each | {"slice": number, "slices": slices[each["range_from"]]}
+        for each in cut
+        for number in range(slices[each["range_from"]])
+    ]
 
 
 def whole(warehouse: Warehouse) -> list[dict[str, Any]]:
     """The one range that all rows are in."""
     lead = warehouse.schema.lead(warehouse.incident.table.repaired)
     zero = "" if lead is None or "String" in lead.type else "0"
-    return [{"range_from": zero, "range_to": zero, "is_last": True}]
+    return [{"range_from": zero, "range_to": zero, "is_last": True, "slice": 0, "slices": 1}]
 
 
 def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = SOURCE_ROWS) -> list[dict[str, Any]]:

@@ -147,9 +147,10 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "content": _listed(c.name for c in content),
         "stored": _listed(c.name for c in schema.stored()),
         "sorting_key": schema.sorting_key or "tuple()",
+        "beside_identity": beside_identity(schema, table.identity),
         "which": "1",
         "lead": quote(lead.name) if lead else "0",
-        "in_range": in_range(lead),
+        "in_range": in_range(lead, table.identity),
         "partition_key": partition_expression(schema, table.version),
         "version": quote(table.version),
         "version_now": (version.default if version else "") or "0",
@@ -176,13 +177,24 @@ def positions_words(incident: Incident) -> dict[str, str]:
     }
 
 
-def in_range(lead: Column | None) -> str:
-    """The condition that a row is in a range of the sorting key, half-open; the last one has no end."""
+def beside_identity(schema: Schema, identity: Iterable[str]) -> str:
+    """What of the sorting key tells apart the keys of one identity."""
+    if "(" in schema.sorting_key:
+        return schema.sorting_key
+    columns = [column.strip() for column in schema.sorting_key.split(",")]
+    return ", ".join(column for column in columns if column.strip("`") not in set(identity)) or "tuple()"
+
+
+def in_range(lead: Column | None, identity: Iterable[str]) -> str:
+    """The condition that a row is in a range of the sorting key, half-open, the last without an end, and in the slice of it
+    that its identity is in."""
     if lead is None:
         return "1"
     kind = lead.type.removeprefix("LowCardinality(").removesuffix(")")
     low, high = (f"CAST({{range_{end}:String}} AS {kind})" for end in ("from", "to"))
-    return f"({quote(lead.name)} >= {low} AND ({{is_last:Bool}} OR {quote(lead.name)} < {high}))"
+    within = f"{quote(lead.name)} >= {low} AND ({{is_last:Bool}} OR {quote(lead.name)} < {high})"
+    slice_of = f"sipHash64(tuple({_listed(identity)})) % {{slices:UInt32}} = {{slice:UInt32}}"
+    return f"({within} AND ({{slices:UInt32}} = 1 OR {slice_of}))"
 
 
 def partition_expression(schema: Schema, version: str) -> str:

@@ -16,8 +16,10 @@ from recovery.statements import Schema
 from recovery.warehouse import Warehouse
 from tests.conftest import Case
 from tests.faults.conftest import rounds
-from tests.faults.data_faults import CLEAN, FILLS, added
+from tests.faults.data_faults import CLEAN, FILLS, FOREIGN, NOW, added
 from tests.test_census import FAULTS, rows_per_range
+
+OUTSIDE = "source = 'clob' AND toDate(event_time) = '2026-01-15'"
 
 
 def drawn(case: Case) -> tuple[Holdings, tuple[Any, ...], tuple[Any, ...]]:
@@ -59,6 +61,17 @@ def test_rows_that_merges_would_leave_are_told_without_final(backfilled: Case, t
     assert sum(row["rows"] for row in held.answer.rows) > sum(row["rows_now"] for row in held.answer.rows)
 
 
+def test_what_others_changed_since_is_new_as_final_has_it(backfilled: Case, tmp_path: Path) -> None:
+    case = backfilled.clone(tmp_path)
+    before = drawn(case)[1][1]
+    for condition in (FOREIGN, OUTSIDE):
+        added(f"usdc_delta + 1 AS usdc_delta, {NOW} AS _version", f"{condition} AND condition_id != ''")(case)
+    held, ours, theirs = drawn(case)
+    assert held.is_sure
+    assert ours == theirs
+    assert ours[1]["new"][0] == before.get("new", [0])[0] + 2
+
+
 def test_where_two_newest_rows_differ_final_is_asked(backfilled: Case, tmp_path: Path) -> None:
     case = backfilled.clone(tmp_path)
     case.command(f"SYSTEM STOP MERGES {FILLS}")
@@ -98,6 +111,7 @@ def test_without_its_snapshot_nothing_is_accounted_for(backfilled: Case, tmp_pat
         ("ReplacingMergeTree(other)", "id", False),
         ("ReplacingMergeTree(_version, is_deleted)", "id", False),
         ("ReplacingMergeTree(_version)", "wallet", False),
+        ("ReplacingMergeTree(_version)", "wallet, lower(id)", False),
         ("MergeTree ORDER BY id", "id", False),
         ("SummingMergeTree(_version)", "id", False),
         ("CollapsingMergeTree(_version)", "id", False),

@@ -18,6 +18,7 @@ from tests.conftest import Case
 from tests.faults.conftest import rounds
 from tests.faults.truth import left_over
 from tests.test_actions import FILLS, finish, gates_open, interrupted, options
+from tests.test_parts import asked
 
 __all__ = ["gates_open"]
 
@@ -114,6 +115,17 @@ def test_a_swap_that_is_interrupted_goes_on_and_loses_nothing(
     assert left_over(case) == []
     case.command(f"ALTER TABLE {FILLS} DELETE WHERE fill_id IN ('later', 'between')")
     assert case.fingerprint() == recovered.fingerprint()
+
+
+@pytest.mark.parametrize("is_written_to", [False, True])
+@pytest.mark.usefixtures("gates_open")
+def test_only_parts_that_came_meanwhile_are_looked_through_for_late_rows(built: Case, is_written_to: bool) -> None:
+    if is_written_to:
+        insert_now(built, "between")
+    with asked() as names:
+        finish(built, "phase4")
+    assert ("late_left" in names) is is_written_to
+    assert copies(built, "between") == int(is_written_to)
 
 
 @pytest.mark.usefixtures("gates_open")

@@ -1,6 +1,6 @@
 -- Identities of the window that also have a row in a partition which the incident file does not name, in one range of the
 -- sorting key.
-SELECT count() AS identities, countIf(rows_there > 0) AS elsewhere
+SELECT countIf(rows_there > 0) AS elsewhere
 FROM
 (
     SELECT

@@ -1,5 +1,6 @@
--- Where to cut the table along its sorting key: every {step:UInt32}th of one row in {every:UInt32}.
-SELECT toString(lead) AS bound
+-- Where to cut the table along its sorting key: every {step:UInt32}th of one row in {every:UInt32}, and how often it would be cut
+-- within one value.
+SELECT toString(lead) AS bound, count() AS slices
 FROM
 (
     SELECT ${lead} AS lead, row_number() OVER (ORDER BY lead) AS place

@@ -1,0 +1,107 @@
+"""A copy is known by the hashes of its parts, and where these differ by its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from recovery import parts, snapshot
+from recovery.errors import ActionFailed
+from recovery.ledger import Line
+from recovery.warehouse import Answer, Warehouse
+from recovery.workplace import Workplace
+from tests.conftest import Case
+from tests.faults.data_faults import CLEAN, FILLS, added
+from tests.test_plan import workplace
+
+COPY = "a_copy"
+
+
+@contextmanager
+def asked() -> Iterator[list[str]]:
+    """The names of the statements that are sent."""
+    names: list[str] = []
+    query = Warehouse._query
+
+    def noted(self: Warehouse, name: str, sql: str, bound: dict[str, Any]) -> Answer:
+        names.append(name)
+        return query(self, name, sql, bound)
+
+    with patch.object(Warehouse, "_query", noted):
+        yield names
+
+
+@pytest.fixture
+def case(backfilled: Case, tmp_path: Path) -> Case:
+    found = backfilled.clone(tmp_path)
+    found.command(f"SYSTEM STOP MERGES {FILLS}")
+    return found
+
+
+def taken(place: Workplace) -> Line:
+    return snapshot.take(place, COPY, place.incident.table.partitions)
+
+
+def test_a_snapshot_of_the_same_parts_is_proved_by_their_hashes_and_its_table_is_read_once(case: Case) -> None:
+    with workplace(case) as place, asked() as names:
+        line = taken(place)
+        assert names.count("fingerprint") == 1
+        assert line["files"] == parts.hashes(place.warehouse, FILLS, place.incident.table.partitions)
+        assert snapshot.fault(place, line) is None
+        assert names.count("fingerprint") == 1
+
+
+def test_a_snapshot_beside_which_rows_were_written_is_read(case: Case) -> None:
+    write = Warehouse.write
+
+    def beside(self: Warehouse, name: str, **given: Any) -> Answer:
+        if name == "snapshot_create":
+            added("concat(fill_id, 'x') AS fill_id", CLEAN)(case)
+        return write(self, name, **given)
+
+    with (
+        workplace(case) as place,
+        patch.object(Warehouse, "write", beside),
+        pytest.raises(ActionFailed, match="does not equal its source"),
+    ):
+        taken(place)
+
+
+def test_a_snapshot_whose_parts_were_merged_since_is_whole_all_the_same(case: Case) -> None:
+    with workplace(case) as place, asked() as names:
+        line = taken(place)
+        case.command(f"OPTIMIZE TABLE {COPY} FINAL")
+        assert line["files"] != parts.hashes(place.warehouse, COPY, place.incident.table.partitions)
+        assert snapshot.fault(place, line) is None
+        assert names.count("fingerprint") == 2
+
+
+def test_a_snapshot_that_was_written_to_is_told(case: Case) -> None:
+    with workplace(case) as place:
+        line = taken(place)
+        case.command(
+            f"INSERT INTO {COPY} SELECT * REPLACE(concat(fill_id, 'x') AS fill_id) FROM {FILLS} WHERE {CLEAN} LIMIT 1"
+        )
+        assert snapshot.fault(place, line) == f"the snapshot {COPY} was written to"
+
+
+def test_rows_that_were_hidden_make_another_part(case: Case) -> None:
+    with workplace(case) as place:
+        line = taken(place)
+        case.command(f"DELETE FROM {COPY} WHERE toDate(event_time) = '2026-01-20'")
+        assert not parts.are_same(place.warehouse, COPY, FILLS, ["202601"])
+        assert snapshot.fault(place, line) == f"the snapshot {COPY} was written to"
+
+
+def test_parts_besides_the_known_ones_are_named(case: Case) -> None:
+    with workplace(case) as place:
+        known = parts.hashes(place.warehouse, FILLS, ["202601"])
+        assert parts.besides(place.warehouse, FILLS, "202601", known) == []
+        added("concat(fill_id, 'x') AS fill_id", CLEAN)(case)
+        (name,) = parts.besides(place.warehouse, FILLS, "202601", known)
+        assert case.value(f"SELECT count() FROM {FILLS} WHERE _part = '{name}'") == 1

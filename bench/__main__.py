@@ -1,10 +1,10 @@
 """How long each task of the recovery takes, beside what it could be done by, in one run and in turn.
 
-    python -m bench [--rows 20000000] [--turns 3] [--slow-turns 1] [--keep DIR] [--tasks verification,backfill] [--json FILE]
+    python -m bench [--rows 20000000] [--turns 3] [--slow-turns 1] [--keep DIR] [--tasks verification,fifo] [--json FILE [--add]]
     python -m bench --write docs/performance.md FILE.json
 
 Makes the incident in an embedded ClickHouse, and one of a quarter of the rows for the growth. The JSON is written after every
-task, so that what an interrupted run has measured is kept.
+way, so that what an interrupted run has measured is kept; with --add it keeps the tasks of the file that are not asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import platform
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         "--tasks", type=lambda given: given.split(","), default=names, help=f"some of {','.join(names)}"
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--add", action="store_true", help="keep what the file of --json has of other tasks")
     parser.add_argument("--write", type=Path, nargs=2, metavar=("PAGE", "FROM"), help="only make the page of a JSON")
     chosen = parser.parse_args(argv)
     if chosen.write:
@@ -78,6 +79,11 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         "bars": [],
         "overhead": {"error": "it was not asked for"},
     }
+    if chosen.add and chosen.json and chosen.json.exists():
+        before = json.loads(chosen.json.read_text("utf-8"))
+        if before["rows"] != chosen.rows:
+            raise SystemExit(f"--add: {chosen.json} is of {before['rows']:,} rows, not {chosen.rows:,}.")
+        told |= {name: before[name] for name in ("tasks", "overhead")}
     with ExitStack() as stack:
         folder = (chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -89,8 +95,9 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         told["tables"] = {name: large.count(BROKEN, name) for name in tables}
         for task in TASKS:
             if task.name in chosen.tasks:
-                told["tasks"][task.name] = _task(task, large, small, chosen.turns, chosen.slow_turns)
-                _keep(told, clock, chosen.json)
+                for measured in _task(task, large, small, chosen.turns, chosen.slow_turns):
+                    told["tasks"][task.name] = measured
+                    _keep(told, clock, chosen.json)
     if "overhead" in chosen.tasks:
         try:
             told["overhead"] = overhead(chosen.turns)
@@ -110,8 +117,9 @@ def _world(stack: ExitStack, folder: Path, scratch: Path, rows: int) -> World:
     return world
 
 
-def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -> dict[str, Any]:
-    """Each part once, at a quarter of the rows as well where it grows, then each again; what fails is not tried again."""
+def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -> Iterator[dict[str, Any]]:
+    """Each part once, at a quarter of the rows as well where it grows, then each again; what fails is not tried again. What is
+    measured so far, after each."""
     parts: dict[str, dict[str, Any]] = {part.name: {"turns": [], "quarter": []} for part in task.parts}
     runs: list[tuple[Part, str, Callable[[], Took]]] = []
     for part in task.parts:
@@ -128,14 +136,11 @@ def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -
             except Exception as error:  # a task that fails is told of, and the others go on
                 told["error"] = _said(error)
                 _say(f"turn {turn + 1}: {name}: {told['error']}")
-                continue
-            told[size].append(asdict(took))
-            _say(
-                f"turn {turn + 1}: {name}: "
-                + ", ".join(f"{key} {took.seconds[key]:.2f}" for key in took.seconds)
-                + " s"
-            )
-    return {"sentence": task.sentence, "parts": {name: figures.of_part(part) for name, part in parts.items()}}
+            else:
+                told[size].append(asdict(took))
+                times = ", ".join(f"{key} {took.seconds[key]:.2f}" for key in took.seconds)
+                _say(f"turn {turn + 1}: {name}: {times} s")
+            yield {"sentence": task.sentence, "parts": {name: figures.of_part(part) for name, part in parts.items()}}
 
 
 def _keep(told: dict[str, Any], clock: float, path: Path | None) -> None:

@@ -16,10 +16,7 @@ def render(told: dict[str, Any]) -> str:
     return Template(TEMPLATE.read_text("utf-8")).substitute(
         rows=f"{told['rows']:,}",
         quarter=f"{told['quarter_rows']:,}",
-        turns=told["turns"],
-        slow_turns=told["slow_turns"],
         date=told["date"],
-        minutes=f"{told['seconds'] / 60:.0f}",
         machine=f"{machine['processors']} processors, {machine['memory'] / 2**30:.0f} GiB of memory, load "
         f"{machine['load']:.1f} before it began",
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),

@@ -160,3 +160,18 @@ def test_a_run_with_a_failure_ends_with_1(made: dict[str, Any], folder: Path, mo
 def test_the_page_in_docs_is_made_of_the_json_beside_it() -> None:
     told = json.loads((DOCS / "performance.json").read_text("utf-8"))
     assert (DOCS / "performance.md").read_text("utf-8") == page.render(told)
+
+
+def test_with_add_what_was_measured_of_other_tasks_is_kept(folder: Path, made: dict[str, Any]) -> None:
+    path = folder / "added.json"
+    path.write_text(json.dumps(made), "utf-8")
+    words = ["--turns", "1", "--keep", str(folder / "data"), "--tasks", "removal", "--json", str(path), "--add"]
+    assert command.main(["--rows", str(ROWS), *words]) == 0
+    told = json.loads(path.read_text("utf-8"))
+    assert {name: told["tasks"][name] == task for name, task in made["tasks"].items()} == {
+        name: name != "removal" for name in made["tasks"]
+    }
+    assert told["overhead"] == made["overhead"]
+    assert len(told["bars"]) == len(made["bars"])
+    with pytest.raises(SystemExit, match=r"added\.json is of 4,000 rows, not 8,000"):
+        command.main(["--rows", str(2 * ROWS), *words])

@@ -10,7 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,11 @@ from typing import Any, Self
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from filelock import FileLock
 from urllib3.exceptions import HTTPError
 
 from recovery import cluster, progress, settings, statements
+from recovery.answer import Answer as Answer
+from recovery.answer import shared
 from recovery.driver import explained
 from recovery.dsn import Dsn as Dsn
 from recovery.dsn import serve as serve
@@ -41,26 +42,6 @@ OUT_OF_A_ROW = re.compile(
     r"|Function (global)?(not)?(null)?in \(children 1\)\n( +)ExpressionList \(children 2\)\n\5 \S.*\n(\5  .*\n)*\5 Identifier",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a statement answered, and how: times in seconds, sizes in rows and bytes, `started` in UTC (ISO 8601)."""
-
-    statement: str
-    sql: str
-    parameters: dict[str, Any]
-    query_id: str
-    server: str
-    started: str
-    seconds: float
-    rows_read: int
-    bytes_read: int
-    rows: list[dict[str, Any]]
-
-    @property
-    def first(self) -> dict[str, Any]:
-        return self.rows[0]
 
 
 class Warehouse:
@@ -111,20 +92,7 @@ class Warehouse:
         `names` are quoted names for the ${words} of this call."""
         sql, bound = self._composed(name, names, parameters)
         key = hashlib.sha256(json.dumps([sql, _bound(bound)], sort_keys=True).encode()).hexdigest()
-        if key in self._asked:
-            return self._asked[key]
-        if self.shared is None:
-            answer = self._query(name, sql, bound)
-        else:
-            path = self.shared / f"{key}.json"
-            with FileLock(f"{path}.lock"):
-                if path.exists():
-                    answer = Answer(**json.loads(path.read_text()))
-                else:
-                    answer = self._query(name, sql, bound)
-                    path.write_text(json.dumps(asdict(answer)))
-        self._asked[key] = answer
-        return answer
+        return self.once(key, lambda: shared(self.shared, key, lambda: self._query(name, sql, bound)))
 
     def once(self, key: str, make: Callable[[], Answer]) -> Answer:
         """An answer that is made of others; until something is forgotten it is made once."""

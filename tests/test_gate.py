@@ -597,6 +597,8 @@ def warehouse() -> Any:
         key_bounds=("", "~"),
         ask=ask,
         ask_again=ask,
+        once=lambda _, make: make(),
+        matched=None,
         words={"quarantine": "`q`", "table": "`t`"},
     )
 

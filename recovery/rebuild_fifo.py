@@ -200,10 +200,10 @@ class Rebuild:
             self._begin_replacing(place, unit)
         place.send(self._writes(place, unit, staging.mark_of(label)), label)
         if unit.kind == "build":
-            made = sizes(
-                place, datetime.fromisoformat(unit.values["cutoff"]), f"{unit.values['shadow']}_{unit.values['number']}"
-            )
-            told = {what: sum(row[what] for row in made) for what in ("longs", "shorts", "conditions")}
+            made = f"{unit.values['shadow']}_{unit.values['number']}"
+            cutoff = datetime.fromisoformat(unit.values["cutoff"])
+            held = sizes(place, cutoff, made, final="")  # one INSERT has each key once
+            told = {what: sum(row[what] for row in held) for what in ("longs", "shorts", "conditions")}
             place.tell(
                 f"  {unit.rows:,} fills gave {told['longs']:,} lots and {told['shorts']:,} shorts of {told['conditions']:,} "
                 "conditions and months"
@@ -249,11 +249,10 @@ def parameters(place: Workplace, cutoff: str) -> dict[str, Any]:
     return conservation.parameters(place.warehouse, {"cutoff": cutoff}) | {"legacy": legacy}
 
 
-def sizes(place: Workplace, cutoff: datetime, table: str) -> list[dict[str, Any]]:
+def sizes(place: Workplace, cutoff: datetime, table: str, *, final: str = "FINAL") -> list[dict[str, Any]]:
     """Conditions, lots and shorts of each month of a table of positions."""
-    return place.warehouse.ask_again(
-        "positions_sizes", names={"own_table": staging.quoted(place, table)}, cutoff=cutoff
-    ).rows
+    names = {"own_table": staging.quoted(place, table), "final": final}
+    return place.warehouse.ask_again("positions_sizes", names=names, cutoff=cutoff).rows
 
 
 def _ranges(place: Workplace, cutoff: datetime) -> Iterator[tuple[str, str, int]]:

@@ -7,6 +7,6 @@ SELECT
     countIf(is_short = 1 AND resolved_at < {cutoff:DateTime('UTC')}) AS shorts,
     countIf(resolved_at >= {cutoff:DateTime('UTC')}) AS younger,
     countIf(toString(toYYYYMM(resolved_at, 'UTC')) != _partition_id) AS misplaced
-FROM ${own_table} FINAL
+FROM ${own_table} ${final}
 GROUP BY 1
 ORDER BY 1

@@ -6,12 +6,13 @@ are: of those with one sorting key the newest stays. Where that cannot be told s
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from recovery import fingerprint, ranges, snapshot
+from recovery import fingerprint, parts, ranges, snapshot
 from recovery.statements import Schema
 from recovery.warehouse import Answer, Warehouse
 
@@ -41,7 +42,20 @@ class Holdings:
             names["set_aside"] = warehouse.words["quarantine"] if there else names["baseline"]
             version = since["plan"]["facts"]["start_version"]
             known = {"has_baseline": True, "has_quarantine": there, "since_version": version}
-        found = ranges.ask(warehouse, "census_table", ranges.of_table(warehouse), BY, names=names, **known, **asked)
+        seen = warehouse.words["table"].rpartition(".")[2].strip("`")  # the broken table, or a shadow of it
+        before = since["snapshot"] if since is not None else ""
+
+        def scan() -> Answer:
+            """Parts that table and snapshot have in common are read once, if they are there from the beginning to the end."""
+            cut, partitions = ranges.of_table(warehouse), asked["partitions"]
+            there, then = parts.common(warehouse, seen, before, partitions) if before else ([], [])
+            given = {"names": names, **known, **asked}
+            answer = ranges.ask(warehouse, "census_table", cut, BY, shared=there, shared_before=then, **given)
+            if parts.are_there(warehouse, seen, there, partitions):
+                return answer
+            return ranges.ask(warehouse, "census_table", cut, BY, shared=[], shared_before=[], **given)
+
+        found = warehouse.once(json.dumps(["holdings", warehouse.words, names, known, asked], default=str), scan)
         table = warehouse.incident.table
         merged = keeps_the_newest(warehouse.schema, table.version, table.identity)
         return cls(found, merged and not any(row["unsure"] for row in found.rows), since is not None)

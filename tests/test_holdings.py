@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from recovery import action, census, fingerprint, holdings
+from recovery import action, census, fingerprint, holdings, parts
 from recovery.balance import Balance
 from recovery.holdings import Holdings
 from recovery.incident import load
@@ -87,6 +87,34 @@ def test_where_rows_of_one_identity_are_of_several_days_final_is_asked(backfille
     held, ours, theirs = drawn(case)
     assert not held.is_sure
     assert ours == theirs
+
+
+def test_parts_that_table_and_snapshot_have_in_common_are_read_once(backfilled: Case, tmp_path: Path) -> None:
+    case = backfilled.clone(tmp_path)
+    held, ours, theirs = drawn(case)
+    with patch.object(parts, "common", lambda *_: ([], [])):
+        apart, same, _ = drawn(case)
+    assert held.answer.parameters["shared"] != []
+    assert held.answer.rows_read < apart.answer.rows_read
+    assert ours == theirs == same
+    assert held.answer.rows == apart.answer.rows
+
+
+def test_where_a_part_is_merged_away_meanwhile_all_is_read_anew(backfilled: Case, tmp_path: Path) -> None:
+    case = backfilled.clone(tmp_path)
+    held, ours, _ = drawn(case)
+    ask, merged = Warehouse.ask, []
+
+    def beside(self: Warehouse, name: str, **given: Any) -> Any:
+        if name == "census_table" and not merged:
+            merged.append(case.command(f"OPTIMIZE TABLE {FILLS} FINAL"))
+        return ask(self, name, **given)
+
+    with patch.object(Warehouse, "ask", beside):
+        again, same, theirs = drawn(case)
+    assert merged
+    assert (held.answer.parameters["shared"] == [], again.answer.parameters["shared"]) == (False, [])
+    assert ours == same == theirs
 
 
 def test_without_its_snapshot_nothing_is_accounted_for(backfilled: Case, tmp_path: Path) -> None:

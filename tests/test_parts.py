@@ -105,3 +105,19 @@ def test_parts_besides_the_known_ones_are_named(case: Case) -> None:
         added("concat(fill_id, 'x') AS fill_id", CLEAN)(case)
         (name,) = parts.besides(place.warehouse, FILLS, "202601", known)
         assert case.value(f"SELECT count() FROM {FILLS} WHERE _part = '{name}'") == 1
+
+
+def test_parts_in_common_are_paired_each_once(case: Case) -> None:
+    case.command(f"CREATE TABLE {COPY} AS {FILLS}")
+    for table in (FILLS, FILLS, COPY):  # two parts of the same content in one, and one in the other
+        case.command(
+            f"INSERT INTO {table} SELECT * REPLACE('same' AS fill_id, toUInt64(1) AS _version) "
+            f"FROM (SELECT * FROM {FILLS} WHERE {CLEAN} ORDER BY fill_id LIMIT 1)"
+        )
+    with workplace(case) as place:
+        ours, theirs = parts.common(place.warehouse, FILLS, COPY, ["202601"])
+        assert (len(ours), len(theirs)) == (1, 1)
+        assert parts.are_there(place.warehouse, FILLS, ours, ["202601"])
+        case.command(f"SYSTEM START MERGES {FILLS}")
+        case.command(f"OPTIMIZE TABLE {FILLS} FINAL")
+        assert not parts.are_there(place.warehouse, FILLS, ours, ["202601"])

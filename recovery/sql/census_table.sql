@@ -69,33 +69,35 @@ FROM
         -- The rows that a merge makes one of. The newest stays. Where two of them are the newest and differ, only FINAL can say.
         SELECT
             id,
-            min(if(side = 'now', day, 4294967295)) AS first_day,
+            min(if(is_now, day, 4294967295)) AS first_day,
             min(day + if(ours, 0, 131072)) AS first_kind,
             max(day + if(ours, 0, 131072)) AS last_kind,
-            maxIf(subject, side = 'now') AS subject,
-            groupBitOr(if(side = 'now', toUInt8(NOT ours) + 2 * (NOT ours AND broken) + 4 * ours + 8 * (day < 65536),
-                16 * (side = 'quarantine'))) AS marks,
-            countIf(side = 'now') AS rows,
-            countIf(side = 'now' AND ours AND broken) AS broken_rows,
-            countIf(side = 'now' AND ours AND NOT broken) AS good_rows,
-            minIf(content, side = 'now' AND ours AND NOT broken) AS first_content,
-            maxIf(content, side = 'now' AND ours AND NOT broken) AS last_content,
+            maxIf(subject, is_now) AS subject,
+            groupBitOr(if(is_now, toUInt8(NOT ours) + 2 * (NOT ours AND broken) + 4 * ours + 8 * (day < 65536),
+                16 * (is_aside))) AS marks,
+            countIf(is_now) AS rows,
+            countIf(is_now AND ours AND broken) AS broken_rows,
+            countIf(is_now AND ours AND NOT broken) AS good_rows,
+            minIf(content, is_now AND ours AND NOT broken) AS first_content,
+            maxIf(content, is_now AND ours AND NOT broken) AS last_content,
             any(place) AS place,
-            minIf(home, side = 'now') AS first_home,
-            maxIf(home, side = 'now') AS last_home,
-            maxIf(version, side = 'now' AND NOT broken) AS good_version,
-            maxIf(version, side = 'now' AND broken) AS broken_version,
-            countIf(side = 'now' AND NOT broken) > 0 AND good_version >= broken_version AS good_stays,
-            maxIf(bitShiftLeft(toUInt128(version), 64) + content, side = 'now') AS now,
-            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), side = 'now') AS now_inverse,
-            maxIf(bitShiftLeft(toUInt128(version), 64) + content, side = 'before') AS before,
-            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), side = 'before') AS before_inverse,
+            minIf(home, is_now) AS first_home,
+            maxIf(home, is_now) AS last_home,
+            maxIf(version, is_now AND NOT broken) AS good_version,
+            maxIf(version, is_now AND broken) AS broken_version,
+            countIf(is_now AND NOT broken) > 0 AND good_version >= broken_version AS good_stays,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + content, is_now) AS now,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), is_now) AS now_inverse,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + content, is_before) AS before,
+            maxIf(bitShiftLeft(toUInt128(version), 64) + bitNot(content), is_before) AS before_inverse,
             now > 0 AND toUInt64(now) != bitNot(toUInt64(now_inverse))
                 OR before > 0 AND toUInt64(before) != bitNot(toUInt64(before_inverse)) AS unsure
         FROM
         (
             SELECT
-                'now' AS side,
+                1 AS is_now,
+                _part IN {shared:Array(String)} AS is_before, -- a part of both: its rows are as they were
+                0 AS is_aside,
                 sipHash64(tuple(${identity})) AS id,
                 toUInt32(toUInt16(toDate(${time}, 'UTC')))
                     + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,
@@ -111,7 +113,9 @@ FROM
             WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
             UNION ALL
             SELECT
-                'before' AS side,
+                0 AS is_now,
+                1 AS is_before,
+                0 AS is_aside,
                 sipHash64(tuple(${identity})) AS id,
                 toUInt32(toUInt16(toDate(${time}, 'UTC')))
                     + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,
@@ -125,9 +129,12 @@ FROM
                 toUInt64(${version}) AS version
             FROM ${baseline}
             WHERE {has_baseline:Bool} AND _partition_id IN {partitions:Array(String)} AND ${in_range}
+              AND _part NOT IN {shared_before:Array(String)}
             UNION ALL
             SELECT
-                'quarantine' AS side,
+                0 AS is_now,
+                0 AS is_before,
+                1 AS is_aside,
                 sipHash64(tuple(${identity})) AS id,
                 toUInt32(toUInt16(toDate(${time}, 'UTC')))
                     + if(${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}, 0, 65536) AS day,

@@ -57,6 +57,7 @@ class Ledger:
         self.path = path
         self.listeners: list[Callable[[Line], None]] = []  # told each line once it is written
         self._read: tuple[bytes, list[Line | None]] = b"", []
+        self._told: tuple[tuple[int, int, int] | None, list[Line]] = None, []
         self._sound = b"", 0, START
         self._lock = FileLock(f"{path}.lock")
 
@@ -79,7 +80,18 @@ class Ledger:
     def lines(self) -> list[Line]:
         """All whole lines, oldest first, whether or not the chain holds: ask `fault` for that. They are not to be changed:
         who asks again gets the same ones."""
-        return [line for line in self._parsed(self._content()) if line is not None]
+        stamp = self._stamp()
+        if stamp is None or stamp != self._told[0]:
+            self._told = stamp, [line for line in self._parsed(self._content()) if line is not None]
+        return list(self._told[1])
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What a write to the file changes: the file itself, its size, its time."""
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
 
     def fault(self) -> str | None:
         """What breaks the chain, in a sentence, or None. A torn last line breaks nothing."""

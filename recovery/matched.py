@@ -15,12 +15,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from recovery import statements
 from recovery.kept import write_whole
 from recovery.ledger import Ledger
 from recovery.warehouse import Answer, Warehouse
 
 FOLDER = "matched"
 FILES = 20  # that are kept, the newest
+TEXTS = (
+    "census_table",
+    "census_right",
+    "census_matched",
+    "identities",
+    "has_a_right_row",
+)  # what an answer follows from
 
 
 def folder_of(ledger: Ledger) -> Path:
@@ -29,11 +37,11 @@ def folder_of(ledger: Ledger) -> Path:
 
 
 def once(warehouse: Warehouse, known: Any, match: Callable[[], Answer]) -> Answer:
-    """What was answered for what is `known` of the rows, on this server and by these words; else what `match` answers now.
+    """What was answered for what is `known` of the rows, on this server and by these texts; else what `match` answers now.
     A file that is not whole is not believed, and a folder that cannot be written costs time only."""
     if warehouse.matched is None:
         return match()
-    key = _hash([known, warehouse.words, warehouse.installation])
+    key = _hash([known, warehouse.words, *map(statements.text, TEXTS), warehouse.installation])
     path = warehouse.matched / f"{key}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         told = json.loads(path.read_text("utf-8"))

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import pytest
 
-from recovery import census, matched
+from recovery import census, matched, statements
 from recovery.incident import load
 from recovery.warehouse import Answer, Warehouse
 from tests.conftest import Case
@@ -98,6 +98,18 @@ def test_what_was_changed_since_is_matched_anew(broken: Case, tmp_path: Path, ch
 def test_another_window_is_matched_for_itself(broken: Case, tmp_path: Path) -> None:
     asked(broken, tmp_path)
     assert "census_matched" in asked(broken, tmp_path, days=1)[0]
+
+
+@pytest.mark.usefixtures("in_ranges")
+@pytest.mark.parametrize("changed", ["census_table", "census_right", "census_matched", "identities", "has_a_right_row"])
+def test_what_another_text_of_a_statement_matched_is_not_used(
+    broken: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    """As after an upgrade of the suite."""
+    asked(broken, tmp_path)
+    text = statements.text
+    monkeypatch.setattr(statements, "text", lambda name: text(name) + " " * (name == changed))
+    assert "census_matched" in asked(broken, tmp_path)[0]
 
 
 def cut_short(path: Path) -> None:

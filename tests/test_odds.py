@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,12 @@ def test_a_page_says_it_where_its_figures_rest_on_hashes_and_only_there() -> Non
     assert "decided on 128 bits" in said
     assert said in page.fragment(run)
     assert odds.sentence([]) == ""
+
+
+def test_a_page_says_the_odds_of_sums_where_a_matching_may_have_been_used_again() -> None:
+    phases = story.read(Ledger(GOLD)).phases
+    phase = next(each for each in phases if odds.sentence([each]))
+    check = next(each for each in phase.checks if {query.statement for query in each.queries} & odds.HASHED)
+    matching = replace(check, queries=(*check.queries, replace(check.queries[0], statement="census_matched")))
+    assert odds.OF_SUMS not in odds.sentence(phases)
+    assert odds.sentence([replace(phase, checks=(matching,))]).endswith(odds.OF_SUMS)

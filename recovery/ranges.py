@@ -11,7 +11,7 @@ from typing import Any
 from recovery.warehouse import Answer, Warehouse
 
 TABLE_ROWS = 500_000  # of the table in one range: about 250 MB of the server's memory for the census since a snapshot
-SOURCE_ROWS = 250_000  # of the source in one range: about 200 MB, most of it for judging a group's rows together
+SOURCE_ROWS = 200_000  # of the source in one range: about 250 MB, most of it for judging a group's rows together
 WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
 MATCHED_BYTES = 1_600  # for one of the source in a range, laid beside the table's rows of its identity
 SAMPLED_PER_RANGE = 64

@@ -149,7 +149,7 @@ def words(incident: Incident, schema: Schema) -> dict[str, str]:
         "sorting_key": schema.sorting_key or "tuple()",
         "beside_identity": beside_identity(schema, table.identity),
         "which": "1",
-        "lead": quote(lead.name) if lead else "0",
+        "lead": f"CAST({quote(lead.name)} AS {_plain_type(lead)})" if lead else "0",
         "in_range": in_range(lead, table.identity),
         "partition_key": partition_expression(schema, table.version),
         "version": quote(table.version),
@@ -190,7 +190,7 @@ def in_range(lead: Column | None, identity: Iterable[str]) -> str:
     that its identity is in."""
     if lead is None:
         return "1"
-    kind = lead.type.removeprefix("LowCardinality(").removesuffix(")")
+    kind = _plain_type(lead)
     low, high = (f"CAST({{range_{end}:String}} AS {kind})" for end in ("from", "to"))
     within = f"{quote(lead.name)} >= {low} AND ({{is_last:Bool}} OR {quote(lead.name)} < {high})"
     slice_of = f"sipHash64(tuple({_listed(identity)})) % {{slices:UInt32}} = {{slice:UInt32}}"
@@ -205,6 +205,11 @@ def partition_expression(schema: Schema, version: str) -> str:
         if column not in schema.stored():
             key = re.sub(rf"\b{re.escape(column.name)}\b", f"({column.default})".replace("\\", r"\\"), key)
     return "tuple()" if re.search(rf"\b{re.escape(version)}\b", key) else key
+
+
+def _plain_type(column: Column) -> str:
+    """Its type without a dictionary: a few rows of many blocks would hold as many dictionaries."""
+    return column.type.removeprefix("LowCardinality(").removesuffix(")")
 
 
 def condition(name: str, known: Mapping[str, str]) -> str:

@@ -82,6 +82,7 @@ def backfilled(world: World) -> str:
     """The fills with all right rows of the window inserted again, and with a few of each fault."""
     world.run(alternatives.insert(world.client, INCIDENT, target="right_rows"))
     table = world.copy("backfilled")
+    world.client.command(f"SYSTEM STOP MERGES {table}")  # rows are counted by several questions
     columns = ", ".join(row[0] for row in world.rows("DESCRIBE right_rows"))
     world.client.command(f"INSERT INTO {table} SELECT * FROM right_rows WHERE cityHash64(fill_id) % 3 != 0")
     clean = f"{FILLS} WHERE source = 'clob' AND condition_id != '' AND toDate(event_time) = '2026-01-20'"

@@ -15,7 +15,8 @@ from tests.conftest import Case
 
 FILLS = "pm_canonical_fills_v4"
 FOREIGN_WRITE = f"""
-    INSERT INTO {FILLS} SELECT * REPLACE(tokens_delta + 1 AS tokens_delta, _version + 60 AS _version)
+    INSERT INTO {FILLS} SELECT * REPLACE(
+        tokens_delta + 1 AS tokens_delta, (SELECT max(_version) FROM {FILLS}) + 60 AS _version)
     FROM (SELECT * FROM {FILLS} FINAL WHERE source = 'clob' AND toDate(event_time) = '2026-01-20' AND condition_id != ''
     ORDER BY fill_id LIMIT 1)"""
 

@@ -79,8 +79,12 @@ class Census:
         quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
         cut = ranges.of_table(warehouse)
         held = [row for row in holdings.by(*BY, of=(*COUNTED, "content", "told_apart")) if row["class"]]
-        right = ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
+
+        def right_rows() -> Answer:  # asked where it is needed, and once
+            return ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
+
         if _may_agree(held, warehouse.incident.gates.orphan_percent):
+            right = right_rows()
             found = cls((holdings.answer, right), held, quiet)
             if _agree(held, right.rows) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found
@@ -91,7 +95,7 @@ class Census:
                 pieces = ranges.to_match(warehouse, asked)
                 return ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
 
-            beside = matched.once(warehouse, [asked, held, right.rows], match)
+            beside = matched.once(warehouse, [asked, held, right_rows().rows], match)
             found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
             if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found

@@ -76,6 +76,5 @@ class Holdings:
 
 def keeps_the_newest(schema: Schema, version: str, identity: Sequence[str]) -> bool:
     """Whether a merge keeps, of the rows of one sorting key, the one with the highest version, and they are of one identity."""
-    found, columns = MERGED.match(schema.engine_full), re.split(r"[\s,()`]+", schema.sorting_key)
-    has_function = re.search(r"\w`?\(", schema.sorting_key)
-    return bool(found and found.group(1) == version and not has_function and set(identity) <= set(columns))
+    found = MERGED.match(schema.engine_full)
+    return bool(found and found.group(1) == version and set(identity) <= set(schema.key_columns or ()))

@@ -88,6 +88,12 @@ class Schema:
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
 
+    @property
+    def key_columns(self) -> tuple[str, ...] | None:
+        """The columns of the sorting key; None where it has an expression, or there is none."""
+        columns = tuple(part.strip(" ()`") for part in self.sorting_key.split(","))
+        return columns if all(re.fullmatch(r"\w+", column) for column in columns) else None
+
     def lead(self, repaired: Sequence[str]) -> Column | None:
         """The column that the sorting key begins with, where the table can be asked in ranges of it: it has strings or
         natural numbers, is not computed, and a repair does not change it, so that all rows of an identity are in one range."""
@@ -179,10 +185,9 @@ def positions_words(incident: Incident) -> dict[str, str]:
 
 def beside_identity(schema: Schema, identity: Iterable[str]) -> str:
     """What of the sorting key tells apart the keys of one identity."""
-    if "(" in schema.sorting_key:
-        return schema.sorting_key
-    columns = [column.strip() for column in schema.sorting_key.split(",")]
-    return ", ".join(column for column in columns if column.strip("`") not in set(identity)) or "tuple()"
+    if schema.key_columns is None:
+        return schema.sorting_key or "tuple()"
+    return _listed(column for column in schema.key_columns if column not in set(identity)) or "tuple()"
 
 
 def in_range(lead: Column | None, identity: Iterable[str]) -> str:

@@ -315,7 +315,10 @@ def _parts(place: Workplace, unit: Unit) -> dict[str, Any]:
 
 
 def _is_in_place(place: Workplace, unit: Unit) -> bool:
-    """Whether the table has the shadow's parts; where it does not, they may have been merged with others since."""
+    """Whether what the partition held was put aside and the table has the shadow's parts; where it does not, they may have been
+    merged with others since. A partition with nothing to repair has the same parts from the beginning."""
+    if not snapshot.is_there(place.warehouse, _name(unit, "aside")):
+        return False
     of = [unit.values["partition"]]
     made, there = (
         parts.hashes(place.warehouse, name, of) for name in (unit.values["shadow"], place.incident.table.name)

@@ -590,7 +590,7 @@ def warehouse() -> Any:
     def ask(name: str, **_: Any) -> Answer:
         return Answer(name, "", {}, "q" * 36, "", "", 0.0, 0, 0, rows.get(name, []))
 
-    schema = SimpleNamespace(lead=lambda repaired: None, engine_full="", sorting_key="")  # asked whole, not in ranges
+    schema = SimpleNamespace(lead=lambda repaired: None, engine_full="", key_columns=None)  # asked whole, not in ranges
     return SimpleNamespace(
         incident=INCIDENT,
         schema=schema,

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from recovery import plan
+from recovery import plan, swap
 from recovery.errors import GateClosed, StatementFailed
 from recovery.incident import load
 from recovery.warehouse import Warehouse
@@ -19,6 +19,7 @@ from tests.faults.conftest import rounds
 from tests.faults.truth import left_over
 from tests.test_actions import FILLS, finish, gates_open, interrupted, options
 from tests.test_parts import asked
+from tests.test_plan import workplace
 
 __all__ = ["gates_open"]
 
@@ -126,6 +127,18 @@ def test_only_parts_that_came_meanwhile_are_looked_through_for_late_rows(built: 
         finish(built, "phase4")
     assert ("late_left" in names) is is_written_to
     assert copies(built, "between") == int(is_written_to)
+
+
+def test_a_partition_that_has_the_shadows_parts_is_in_place_only_when_what_it_held_is_aside(built: Case) -> None:
+    (line,) = built.lines("done")
+    shadow = line["plan"]["facts"]["shadow"]
+    built.command(f"ALTER TABLE {FILLS} REPLACE PARTITION ID '202601' FROM {shadow}")
+    with workplace(built) as place:
+        unit = next(unit for unit in swap.Swap().plan(place).units if unit.kind == "replace")
+        assert unit.values["partition"] == "202601"
+        assert not swap._is_in_place(place, unit)
+        built.command(f"CREATE TABLE {shadow}_aside_{unit.values['number']} AS {FILLS}")
+        assert swap._is_in_place(place, unit)
 
 
 @pytest.mark.usefixtures("gates_open")

@@ -1,10 +1,12 @@
 """How long each task of the recovery takes, beside what it could be done by, in one run and in turn.
 
     python -m bench [--rows 20000000] [--turns 3] [--slow-turns 1] [--keep DIR] [--tasks verification,fifo] [--json FILE [--add]]
+    python -m bench --from DIR --tasks fifo,orphans --turns 1 [--json FILE [--add]]
     python -m bench --write docs/performance.md FILE.json
 
-Makes the incident in an embedded ClickHouse, and one of a quarter of the rows for the growth. The JSON is written after every
-way, so that what an interrupted run has measured is kept; with --add it keeps the tasks of the file that are not asked for.
+Makes the incident in an embedded ClickHouse, and one of a quarter of the rows for the growth; or takes the one that
+`python -m rehearsal --until generate --keep DIR` made, without a quarter. The JSON is written after every way, so that what
+an interrupted run has measured is kept; with --add it keeps the tasks of the file that are not asked for.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from bench.measure import Server, Took
 from bench.tasks import TASKS, Part, Task, overhead
 from bench.world import BROKEN, World
 from recovery.embedded import EmbeddedServer
+from rehearsal.folder import RehearsalError, prepare
+from rehearsal.generate import generated_with
 
 EVERY = 0.1  # seconds between two looks at the server's memory; a look takes some milliseconds
 QUARTER = " at a quarter"
@@ -40,6 +44,9 @@ def main(argv: list[str] | None = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     names = [*(task.name for task in TASKS), "overhead"]
     parser.add_argument("--rows", type=int, default=20_000_000, help="CLOB fills of a month")
+    parser.add_argument(
+        "--from", dest="source", type=Path, metavar="DIR", help="a generation that a rehearsal kept, not --rows"
+    )
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--slow-turns", type=int, default=1, help="of what takes long; 0 leaves it out")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the data here, and use it if it is there")
@@ -67,7 +74,7 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     told: dict[str, Any] = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "rows": chosen.rows,
-        "quarter_rows": chosen.rows // 4,
+        "quarter_rows": None if chosen.source else chosen.rows // 4,
         "turns": chosen.turns,
         "slow_turns": chosen.slow_turns,
         "machine": {
@@ -79,15 +86,16 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
         "bars": [],
         "overhead": {"error": "it was not asked for"},
     }
-    if chosen.add and chosen.json and chosen.json.exists():
-        before = json.loads(chosen.json.read_text("utf-8"))
-        if before["rows"] != chosen.rows:
-            raise SystemExit(f"--add: {chosen.json} is of {before['rows']:,} rows, not {chosen.rows:,}.")
-        told |= {name: before[name] for name in ("tasks", "overhead")}
     with ExitStack() as stack:
-        folder = (chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        large, small = (_world(stack, folder, scratch, rows) for rows in (chosen.rows, chosen.rows // 4))
+        scratch, small = Path(stack.enter_context(tempfile.TemporaryDirectory())), None
+        if chosen.source:
+            large = _kept(stack, chosen.source, scratch)
+        else:
+            folder = (chosen.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
+            large, small = (_world(stack, folder, scratch, rows) for rows in (chosen.rows, chosen.rows // 4))
+        told["rows"] = large.rows
+        if chosen.add and chosen.json and chosen.json.exists():
+            told |= _before(chosen.json, large.rows)
         told["versions"] = {"ClickHouse": large.server.client.server_version, "Python": platform.python_version()}
         told["versions"] |= {name: version(name) for name in ("chdb", "clickhouse-connect", "great-expectations")}
         known = large.incident
@@ -107,24 +115,48 @@ def measure(chosen: argparse.Namespace) -> dict[str, Any]:
     return told
 
 
+def _before(path: Path, rows: int) -> dict[str, Any]:
+    before = json.loads(path.read_text("utf-8"))
+    if before["rows"] != rows:
+        raise SystemExit(f"--add: {path} is of {before['rows']:,} rows, not {rows:,}.")
+    return {name: before[name] for name in ("tasks", "overhead")}
+
+
 def _world(stack: ExitStack, folder: Path, scratch: Path, rows: int) -> World:
-    home, ledgers = folder / str(rows) / "clickhouse", scratch / str(rows)
-    for each in (home, ledgers):
-        each.mkdir(parents=True, exist_ok=True)
-    server = stack.enter_context(EmbeddedServer(home))
-    world = World(Server(server.dsn, server.pid), home, ledgers, rows, EVERY)
+    world = _served(stack, folder / str(rows) / "clickhouse", scratch / str(rows), rows)
     _say(f"{rows:,} rows: {world.make()}")
     return world
 
 
-def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -> Iterator[dict[str, Any]]:
+def _kept(stack: ExitStack, source: Path, scratch: Path) -> World:
+    """What a rehearsal generated, as hard links beside it: it stays as it is."""
+    try:
+        home = prepare(None, source, stack) / "clickhouse"
+    except (RehearsalError, OSError) as error:
+        raise SystemExit(f"--from: {error}") from None
+    world = _served(stack, home, scratch, 0)
+    given = generated_with(world.server.client)
+    if not given:
+        raise SystemExit(f"--from: the generation in {source} did not end; make it anew.")
+    world.rows = given[0]
+    return world
+
+
+def _served(stack: ExitStack, home: Path, ledgers: Path, rows: int) -> World:
+    for each in (home, ledgers):
+        each.mkdir(parents=True, exist_ok=True)
+    server = stack.enter_context(EmbeddedServer(home))
+    return World(Server(server.dsn, server.pid), home, ledgers, rows, EVERY)
+
+
+def _task(task: Task, large: World, small: World | None, turns: int, slow_turns: int) -> Iterator[dict[str, Any]]:
     """Each part once, at a quarter of the rows as well where it grows, then each again; what fails is not tried again. What is
     measured so far, after each."""
     parts: dict[str, dict[str, Any]] = {part.name: {"turns": [], "quarter": []} for part in task.parts}
     runs: list[tuple[Part, str, Callable[[], Took]]] = []
     for part in task.parts:
         runs += [(part, "turns", partial(part.run, large))]
-        runs += [(part, "quarter", partial(part.run, small))] if part.grows else []
+        runs += [(part, "quarter", partial(part.run, small))] if part.grows and small else []
     for turn in range(turns):
         for part, size, run in runs:
             told = parts[part.name]
@@ -145,7 +177,7 @@ def _task(task: Task, large: World, small: World, turns: int, slow_turns: int) -
 
 def _keep(told: dict[str, Any], clock: float, path: Path | None) -> None:
     told["seconds"] = round(time.monotonic() - clock, 1)
-    told["bars"] = figures.of_bars(told["tasks"])
+    told["bars"] = figures.of_bars(told)
     if path:
         path.write_text(json.dumps(told, indent=1, default=str) + "\n", "utf-8")
 

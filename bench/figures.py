@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 BARS: list[dict[str, Any]] = tomllib.loads((Path(__file__).parent / "bars.toml").read_text("utf-8"))["bar"]
+GROWTHS = ("growth", "memory_growth")
 PEAKS = ("memory", "process", "disk")  # of which the most counts
 Told = dict[str, Any]
 
@@ -44,9 +46,16 @@ def of_part(part: Told) -> Told:
     return told
 
 
-def of_bars(tasks: Mapping[str, Told]) -> list[Told]:
-    """Each bar with what is reached; without a value where what it compares was not measured."""
-    return [_of_bar(tasks, bar) for bar in BARS if bar["task"] in tasks]
+def of_bars(told: Mapping[str, Any]) -> list[Told]:
+    """Each bar that is for so many rows, with what is reached; without a value where what it compares was not measured."""
+    return [_of_bar(told["tasks"], bar) for bar in BARS if bar["task"] in told["tasks"] and _is_for(told, bar)]
+
+
+def _is_for(told: Mapping[str, Any], bar: Told) -> bool:
+    grows = bar.get("figure") in GROWTHS
+    return bar.get("from_rows", 0) <= told["rows"] < bar.get("to_rows", math.inf) and bool(
+        told["quarter_rows"] or not grows
+    )
 
 
 def _of_bar(tasks: Mapping[str, Told], bar: Told) -> Told:
@@ -55,7 +64,7 @@ def _of_bar(tasks: Mapping[str, Told], bar: Told) -> Told:
     value = cpu = None
     if other:
         value, cpu = (_compared(own, parts.get(other, {}), name, "times" in bar) for name in ("whole", "cpu"))
-    elif figure in ("growth", "memory_growth"):
+    elif figure in GROWTHS:
         value, cpu = own.get(figure), own.get("cpu_growth") if figure == "growth" else None
     elif figure in own.get("medians", {}):
         value = own["medians"][figure] / bar.get("unit", 1)

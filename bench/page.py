@@ -15,7 +15,7 @@ def render(told: dict[str, Any]) -> str:
     machine, versions = told["machine"], told["versions"]
     return Template(TEMPLATE.read_text("utf-8")).substitute(
         rows=f"{told['rows']:,}",
-        quarter=f"{told['quarter_rows']:,}",
+        growth=f" and, for the growth, {told['quarter_rows']:,}" if told["quarter_rows"] else "",
         date=told["date"],
         machine=f"{machine['processors']} processors, {machine['memory'] / 2**30:.0f} GiB of memory, load "
         f"{machine['load']:.1f} before it began",

@@ -217,6 +217,13 @@ def alternative(
     return of_statements
 
 
+def orphans_by_plan(client: Client, incident: Incident) -> Iterator[Statement]:
+    """The plan's way: every right row into the table itself, a day at a time, then what is superseded and what is an orphan."""
+    inserted = alternatives.daily(client, incident, target=incident.table.name)
+    yield from (statement for statement in inserted if statement[0] != "create")
+    yield from alternatives.naive(client, incident)
+
+
 def of_phase(phase: str) -> Callable[[Client, Incident], Iterator[Statement]]:
     def queries(client: Client, incident: Incident) -> Iterator[Statement]:
         yield from alternatives.plan(client, incident, phase=phase)
@@ -269,6 +276,11 @@ TASKS = (
             Part("two of them with IN and NOT IN", alternative(alternatives.naive, BACKFILLED), slow=True),
             Part("stock Great Expectations", stock, slow=True),
         ),
+    ),
+    Task(
+        "orphans",
+        "Find what is superseded and what is an orphan as the plan does: with IN and NOT IN, after a backfill by the day.",
+        (Part("the plan's inserts and queries", alternative(orphans_by_plan), slow=True),),
     ),
     Task(
         "backfill",

@@ -9,8 +9,9 @@ statement, else for one range of the source's key after the other, each of which
 Where the rows of one identity differ in the column that the ranges go along, each range counts it. Of the window's own good
 rows the source shows it, of broken ones `census_orphans.sql`, where they are few. What is not noticed where the table agrees,
 and only in several ranges: a row of others, or one outside the window, that has an identity of the window (class `mixed` or
-`different` in the exact statement), and while there are more than MANY_BROKEN broken rows, one beside its correction, which
-counts as an orphan. The rows themselves are counted all the same: no right row is wrong or lacking then.
+`different` in the exact statement), also, where it was matched before, one of a day after the window that came since; and while
+there are more than MANY_BROKEN broken rows, one beside its correction, which counts as an orphan. The rows themselves are
+counted all the same: no right row is wrong or lacking then.
 """
 
 from __future__ import annotations
@@ -95,7 +96,10 @@ class Census:
                 pieces = ranges.to_match(warehouse, asked)
                 return ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
 
-            beside = matched.once(warehouse, [asked, held, right_rows().rows], match)
+            # Rows of the days after it, which a live writer goes on with, do not bear on what the window is matched with.
+            last = asked["time_to"].date().isoformat()
+            known = [row for row in held if row["class"] not in (OUTSIDE, OUTSIDE_BROKEN) or row["day"] < last]
+            beside = matched.once(warehouse, [asked, known, right_rows().rows], match)
             found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
             if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found

@@ -76,6 +76,9 @@ CHANGES: dict[str, Fault] = {
     "a broken row more": added("concat(fill_id, 'x') AS fill_id", BROKEN),
     "a broken row under another identity": replaced("concat(fill_id, 'x') AS fill_id", one(BROKEN)),
     "a good row that differs": replaced("usdc_delta + 1 AS usdc_delta", one(CLEAN)),
+    "a row more before the window": added(
+        "concat(fill_id, 'y') AS fill_id, event_time - INTERVAL 12 DAY AS event_time", CLEAN
+    ),
     "a good row twice": added("outcome_index + 1 AS outcome_index", CLEAN),
     "two identities with each other's content": contents_swapped,
     "a token that is not mapped any more": token_unmapped,
@@ -91,6 +94,17 @@ def test_what_was_changed_since_is_matched_anew(broken: Case, tmp_path: Path, ch
     CHANGES[change](case)
     names, found = asked(case, folder)
     assert "census_matched" in names
+    assert counts(found.rows) == both(case)[2]
+
+
+@pytest.mark.usefixtures("in_ranges")
+def test_what_a_live_writer_adds_after_the_window_has_nothing_matched_anew(broken: Case, tmp_path: Path) -> None:
+    case, folder = broken.clone(tmp_path), tmp_path / "matched"
+    asked(case, folder)
+    added("concat(fill_id, 'y') AS fill_id, event_time + INTERVAL 30 DAY AS event_time", BROKEN)(case)
+    added("concat(fill_id, 'z') AS fill_id, event_time + INTERVAL 30 DAY AS event_time", CLEAN)(case)
+    names, found = asked(case, folder)
+    assert "census_matched" not in names
     assert counts(found.rows) == both(case)[2]
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-# Bytes per CLOB fill of January: what is generated with its merges, and what the phases take on top of it at most. Measured: 360
-# after the generation of 2,000,000; 1.7 GB at most while they were recovered by swap.
-GENERATED, PHASES, PHASES_BY_SWAP = 400, 250, 300
+# Bytes per CLOB fill of January: what its generation takes at most, with its merges, what that leaves, and what the phases take
+# on top of this at most. Measured: 512 and 333 at 96,000,000; 1.7 GB at most while 2,000,000 were recovered by swap.
+GENERATING, GENERATED, PHASES, PHASES_BY_SWAP = 520, 340, 250, 300
 ANYWAY = 300_000_000
 GIGABYTE = 10**9
 BEFORE = "generate"  # --until this, no phase is run
@@ -36,7 +36,7 @@ def require_disk(keep: Path | None, source: Path | None, rows: int, phases: int,
     while not where.exists():
         where = where.parent
     disk = shutil.disk_usage(where)
-    needed = ANYWAY + (size_of(source) * phases // GENERATED if source else rows * (GENERATED + phases))
+    needed = ANYWAY + (size_of(source) * phases // GENERATED if source else rows * max(GENERATING, GENERATED + phases))
     reserve = int(disk.total * kept_free_percent / 100) if phases else 0
     sentence = f"up to {told(needed)} of disk, of {told(disk.free)} that are free at {where}"
     if needed + reserve > disk.free:

@@ -70,10 +70,11 @@ def print_of(warehouse: Warehouse) -> str:
     return fingerprint.of_window(seen(warehouse)) if warehouse.incident.positions else ""
 
 
-def by_month(warehouse: Warehouse, table: str | None = None, month: str = "") -> Answer:
-    """Rows and hash of each partition, or of one, of the positions or of a table like it."""
+def by_month(warehouse: Warehouse, table: str | None = None, month: str = "", *, final: str = "FINAL") -> Answer:
+    """Rows and hash of each partition, or of one, of the positions or of a table like it. Of a table that has each key once
+    nothing is left to merge: `final` is empty."""
     name = table or section(warehouse.incident).table
-    names = {"own_table": snapshot.table_of(warehouse, name)}
+    names = {"own_table": snapshot.table_of(warehouse, name), "final": final}
     return seen(warehouse).ask_again("positions_months", names=names, month=month)
 
 
@@ -87,23 +88,23 @@ def months_of(warehouse: Warehouse, table: str | None = None) -> Months:
     return held_in(by_month(warehouse, table))
 
 
-def month_of(warehouse: Warehouse, month: str, table: str | None = None) -> list[Any] | None:
+def month_of(warehouse: Warehouse, month: str, table: str | None = None, *, final: str = "FINAL") -> list[Any] | None:
     """What one month of the positions, or of a table like it, holds; None where there is nothing of it."""
-    return held_in(by_month(warehouse, table, month)).get(month)
+    return held_in(by_month(warehouse, table, month, final=final)).get(month)
 
 
-def are_same(warehouse: Warehouse, month: str, table: str) -> bool:
-    """Whether one month of a table like the positions holds what the positions' own does."""
+def are_same(warehouse: Warehouse, month: str, table: str, *, final: str = "FINAL") -> bool:
+    """Whether one month of a table like the positions, which is asked with `final`, holds what the positions' own does."""
     if parts.are_same(warehouse, table, section(warehouse.incident).table, [month]):
         return True
-    if rows_in(warehouse, month, table) != rows_in(warehouse, month):
+    if rows_in(warehouse, month, table, final=final) != rows_in(warehouse, month):
         return False
-    return month_of(warehouse, month, table) == month_of(warehouse, month)
+    return month_of(warehouse, month, table, final=final) == month_of(warehouse, month)
 
 
-def rows_in(warehouse: Warehouse, month: str, table: str | None = None) -> int:
+def rows_in(warehouse: Warehouse, month: str, table: str | None = None, *, final: str = "FINAL") -> int:
     """How many rows one month of the positions, or of a table like it, has."""
-    names = {"own_table": snapshot.table_of(warehouse, table or section(warehouse.incident).table)}
+    names = {"own_table": snapshot.table_of(warehouse, table or section(warehouse.incident).table), "final": final}
     return int(warehouse.ask_again("positions_count", names=names, month=month).first["rows"])
 
 

@@ -143,9 +143,9 @@ class Rebuild:
 
     def _to_replace(self, place: Workplace, unit: Unit) -> int:
         month, shadow = unit.values["partition"], unit.values["shadow"]
-        if positions.are_same(place.warehouse, month, shadow):
+        if positions.are_same(place.warehouse, month, shadow, final=""):  # which has each key once
             return 0
-        made = positions.rows_in(place.warehouse, month, shadow)
+        made = positions.rows_in(place.warehouse, month, shadow, final="")
         if not made:
             raise ActionFailed(
                 f"nothing was made for {month}, and the table holds {positions.rows_in(place.warehouse, month):,} rows of it, "
@@ -223,7 +223,7 @@ class Rebuild:
                 f"others have written to {month} since the snapshot was taken; nothing was replaced. To begin anew: python -m "
                 f"scripts.rollback --restore {taken['name']} --take-back-later-writes --execute, then run it again"
             )
-        positions.note_replacement(place, month, positions.month_of(warehouse, month, shadow))
+        positions.note_replacement(place, month, positions.month_of(warehouse, month, shadow, final=""))
 
     def verify(self, place: Workplace, plan: Plan) -> list[str]:
         if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison

@@ -3,7 +3,7 @@ SELECT
     _partition_id AS partition_id,
     count() AS rows,
     toString(sum(toUInt128(sipHash64(tuple(${stored}))))) AS hash
-FROM ${own_table} FINAL
+FROM ${own_table} ${final}
 WHERE {month:String} IN ('', _partition_id)
 GROUP BY 1
 ORDER BY 1

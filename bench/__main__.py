@@ -32,8 +32,8 @@ from bench.measure import Server, Took
 from bench.tasks import TASKS, Part, Task, overhead
 from bench.world import BROKEN, World
 from recovery.embedded import EmbeddedServer
-from rehearsal.folder import RehearsalError, prepare
-from rehearsal.generate import generated_with
+from rehearsal.folder import PHASES_BY_SWAP, RehearsalError, prepare, require_disk
+from rehearsal.generate import generated_before
 
 EVERY = 0.1  # seconds between two looks at the server's memory; a look takes some milliseconds
 QUARTER = " at a quarter"
@@ -131,14 +131,11 @@ def _world(stack: ExitStack, folder: Path, scratch: Path, rows: int) -> World:
 def _kept(stack: ExitStack, source: Path, scratch: Path) -> World:
     """What a rehearsal generated, as hard links beside it: it stays as it is."""
     try:
-        home = prepare(None, source, stack) / "clickhouse"
+        require_disk(None, source, 0, PHASES_BY_SWAP, 0)
+        world = _served(stack, prepare(None, source, stack) / "clickhouse", scratch, 0)
+        world.rows, _, _ = generated_before(world.server.client, source)
     except (RehearsalError, OSError) as error:
         raise SystemExit(f"--from: {error}") from None
-    world = _served(stack, home, scratch, 0)
-    given = generated_with(world.server.client)
-    if not given:
-        raise SystemExit(f"--from: the generation in {source} did not end; make it anew.")
-    world.rows = given[0]
     return world
 
 

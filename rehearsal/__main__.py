@@ -33,7 +33,7 @@ from rehearsal.boards import compare_boards
 from rehearsal.clock import Clock
 from rehearsal.folder import BEFORE, PHASES_BY_SWAP, RehearsalError, Usage, memory_of, prepare, require_disk, told
 from rehearsal.folder import PHASES as PHASES_TAKE
-from rehearsal.generate import compare, generate, generated_with, truth_counts
+from rehearsal.generate import compare, generate, generated_before, truth_counts
 from rehearsal.positions import Resolved, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO, ask, execute
 from rehearsal.services import Services
@@ -111,7 +111,7 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         connect = functools.partial(clickhouse_connect.get_client, dsn=server.dsn, send_receive_timeout=PATIENCE)
         client = connect()
         if chosen.source:
-            chosen.rows, chosen.seed, chosen.days = _generated_before(client, chosen.source)
+            chosen.rows, chosen.seed, chosen.days = generated_before(client, chosen.source)
         console.print(
             f"Rehearsal of {chosen.incident.stem}: {chosen.rows:,} rows, seed {chosen.seed}, in {folder}; takes {disk}",
             soft_wrap=True,
@@ -197,13 +197,6 @@ def _generate(client: Any, chosen: argparse.Namespace, console: Console) -> None
         generate(client, rows=chosen.rows, seed=chosen.seed, history_days=chosen.days, progress=progress)
     counts = truth_counts(client)
     console.print("Generated: " + ", ".join(f"{fills:,} {name}" for name, fills in counts.items()))
-
-
-def _generated_before(client: Any, source: Path) -> tuple[int, int, int]:
-    """Rows, seed and days with which the incident was generated that was kept in `source`."""
-    if not (given := generated_with(client)):
-        raise RehearsalError(f"the generation kept in {source} did not end; delete it, and generate it anew")
-    return given
 
 
 def _settle(client: Any) -> None:

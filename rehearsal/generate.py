@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
 from rehearsal import boards, positions
+from rehearsal.folder import RehearsalError
 from rehearsal.scenario import SCENARIO, ask, execute, folder
 
 LAST_REFRESH = timedelta(hours=1)
@@ -47,10 +49,13 @@ def generate(
     progress("done", len(batches) * len(steps), len(batches) * len(steps))
 
 
-def generated_with(client: Client) -> tuple[int, int, int] | None:
-    """Rows, seed and days of history of the incident that is there; None where its generation did not end."""
+def generated_before(client: Client, source: Path) -> tuple[int, int, int]:
+    """Rows, seed and days of history of the incident that was generated and kept in `source`, which the client is connected
+    to. Raises RehearsalError where its generation did not end."""
     there = ask(client, "exists", database="rehearsal", table="generated")[0][0]
-    return ask(client, "generated_with")[0] if there else None
+    if not (there and (given := ask(client, "generated_with"))):
+        raise RehearsalError(f"the generation kept in {source} did not end; delete it, and generate it anew")
+    return given[0]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pytest
 from checks import terminal
 from checks.audit import Audit, Mode
 from checks.masking import Masking
-from recovery import history, kept, matched, moment, options
+from recovery import history, kept, moment, options, reuse
 from recovery import incident as incidents
 from recovery import warehouse as warehouses
 from recovery.errors import IncidentError, RecoveryError, UsageError
@@ -176,14 +176,14 @@ def _begin(config: pytest.Config) -> Audit:
     name = f"{incident.id}.{guard}.{asked_at:%Y-%m-%d}" if guard else incident.id
     ledger = options.ledger(PROJECT / "ledger" / f"{name}.jsonl" if option.ledger is None else option.ledger)
     if worker is not None:
-        warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]), matched=matched.folder_of(ledger))
+        warehouse = Warehouse(incident, worker["dsn"], shared=Path(worker["shared"]), answers=reuse.folder_of(ledger))
         return Audit(incident, warehouse, ledger, mode, worker["run"], Path(worker["report"]), worker=True, guard=guard)
     dsn, server = warehouses.serve(option.clickhouse, PROJECT / ".clickhouse")
     run = uuid.uuid4().hex
     try:
         shared = tempfile.TemporaryDirectory(prefix="recovery-")
         warehouse = Warehouse(
-            incident, dsn, writable=option.execute, shared=Path(shared.name), matched=matched.folder_of(ledger)
+            incident, dsn, writable=option.execute, shared=Path(shared.name), answers=reuse.folder_of(ledger)
         )
         audit = Audit(
             incident,

@@ -74,8 +74,9 @@ class Action(Protocol):
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         """Do the unit. `label` begins the query ids of its statements."""
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        """What is not as planned, a sentence each; empty when all is."""
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
+        """What is not as planned, a sentence each; empty when all is. `since` is the ledger's line of the action that wrote the
+        right rows, this one or one before it."""
 
 
 def run(action: Action, phase: Phase, place: Workplace, *, override: str | None = None) -> Plan:
@@ -128,7 +129,7 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
         for name in staging.tables(place, worklist):  # one that was not made to its end has another name
             snapshot.drop_table(warehouse, name)
     warehouse.forget()
-    faults = action.verify(place, plan)
+    faults = action.verify(place, plan, _since(place, action, begun, taken))
     if taken and (fault := snapshot.fault(home, taken)):
         faults.append(fault)
     if faults:
@@ -141,6 +142,14 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
                   snapshot=taken["name"] if taken else None, now=place.now().isoformat(),
                   **_left_with(place, phase, begun, taken))  # fmt: skip
     return plan
+
+
+def _since(place: Workplace, action: Action, begun: Line, taken: Line | None) -> Line | None:
+    """What the table is compared with after the action, as the checks that follow will: the last time that right rows were
+    written, which is now where this action does it."""
+    if action.name != BY_NAME["phase2"].action_for(place.incident):
+        return baseline(place.incident, place.ledger.lines())
+    return begun | {"snapshot": taken["name"]} if taken else None
 
 
 def _prints(place: Workplace, phase: Phase) -> tuple[str, str]:

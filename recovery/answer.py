@@ -13,7 +13,8 @@ from filelock import FileLock
 
 @dataclass(frozen=True)
 class Answer:
-    """What a statement answered, and how: times in seconds, sizes in rows and bytes, `started` in UTC (ISO 8601)."""
+    """What a statement answered, and how: times in seconds, sizes in rows and bytes, `started` in UTC (ISO 8601). `again` says
+    that it was asked by a command before, and nothing, or not all, was read for it now."""
 
     statement: str
     sql: str
@@ -25,6 +26,7 @@ class Answer:
     rows_read: int
     bytes_read: int
     rows: list[dict[str, Any]]
+    again: bool = False
 
     @property
     def first(self) -> dict[str, Any]:

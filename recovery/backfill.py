@@ -9,6 +9,7 @@ from typing import Any
 from recovery import census, ranges, snapshot, staging
 from recovery.action import Plan, Unit, last_done
 from recovery.errors import ActionFailed
+from recovery.ledger import Line
 from recovery.statements import Write
 from recovery.workplace import Workplace
 
@@ -64,8 +65,8 @@ class Backfill:
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         place.send(writes_of(place, unit, place.warehouse.words["table"], staging.mark_of(label)), label)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        counted = census.Census.take(place.warehouse)
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
+        counted = census.Census.take(place.warehouse, since=since)
         return counted.told(census.MISSING, census.UNCORRECTED)
 
 

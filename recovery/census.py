@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
 
-from recovery import matched, ranges, statements
+from recovery import ranges, reuse, statements
 from recovery.errors import LimitReached
 from recovery.holdings import Holdings
 from recovery.ledger import Line
@@ -42,6 +42,13 @@ BROKEN = (UNCORRECTED, CORRECTED, OUTVERSIONED, ORPHAN)
 OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
 BY = ("day", "subject", "class")
 MATCHED_BY = (*BY, "own_day", "own_subject", "own_class")
+MATCHING = (
+    "census_table",
+    "census_right",
+    "census_matched",
+    "identities",
+    "has_a_right_row",
+)  # what matching follows from
 COUNTED = ("identities", "rows", "broken_rows", "good_rows", "doubled", "spread")
 # And the others.
 OUTSIDE, OUTSIDE_BROKEN = "outside", "outside_broken"
@@ -99,7 +106,7 @@ class Census:
             # Rows of the days after it, which a live writer goes on with, do not bear on what the window is matched with.
             last = asked["time_to"].date().isoformat()
             known = [row for row in held if row["class"] not in (OUTSIDE, OUTSIDE_BROKEN) or row["day"] < last]
-            beside = matched.once(warehouse, [asked, known, right_rows().rows], match)
+            beside = reuse.once(warehouse, MATCHING, [asked, known, right_rows().rows], match)
             found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
             if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
                 return found

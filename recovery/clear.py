@@ -10,6 +10,7 @@ import uuid
 
 from recovery import backfill, census, keeping, ranges
 from recovery.action import Plan, Unit
+from recovery.ledger import Line
 from recovery.phases import Phase
 from recovery.statements import Write
 from recovery.workplace import Workplace
@@ -58,6 +59,6 @@ class Clear:
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         place.send(self.writes(place, unit), label)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
         left = sum(self.left(place, plan, unit) for unit in plan.units)
         return [f"{left:,} rows are still there"] if left else []

@@ -8,9 +8,10 @@ import uuid
 from typing import Any
 
 from recovery import census, ranges, snapshot, staging
-from recovery.action import Plan, Unit, last_done
+from recovery.action import Plan, Unit, baseline, last_done
 from recovery.backfill import bytes_per_row, window_identities, window_rows
 from recovery.errors import StatementFailed
+from recovery.ledger import Line
 from recovery.statements import Schema, Write
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
@@ -29,7 +30,7 @@ class Deduplicate:
     removes = True
 
     def plan(self, place: Workplace) -> Plan:
-        counted = census.Census.take(place.warehouse)
+        counted = census.Census.take(place.warehouse, since=baseline(place.incident, place.ledger.lines()))
         return self.plan_for(place, counted, in_ranges=counted.agrees)
 
     def plan_for(self, place: Workplace, counted: census.Census, *, in_ranges: bool = True) -> Plan:
@@ -104,7 +105,7 @@ class Deduplicate:
         )
 
     def refusals(self, place: Workplace) -> list[str]:
-        counted = census.Census.take(place.warehouse)
+        counted = census.Census.take(place.warehouse, since=baseline(place.incident, place.ledger.lines()))
         return counted.told(
             census.UNCORRECTED,
             census.MISSING,
@@ -171,8 +172,8 @@ class Deduplicate:
             return
         place.send(writes, label)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        counted = census.Census.take(place.warehouse)
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
+        counted = census.Census.take(place.warehouse, since=since)
         planned = int(plan.facts["window_rows_after"])
         faults = []
         if counted.count(census.CORRECTED):

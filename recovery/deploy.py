@@ -16,6 +16,7 @@ from recovery import secret
 from recovery.action import Plan, Unit
 from recovery.errors import ActionFailed, ServiceUnreachable
 from recovery.incident import Incident
+from recovery.ledger import Line
 from recovery.statements import Write
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
@@ -182,7 +183,7 @@ class Deploy:
                 raise ActionFailed(f"after {updater.wait_seconds:,} s still to do: {unit.label}")
             place.sleep(updater.poll_seconds)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
         return [f"not done: {unit.label}" for unit in plan.units if not self._is_done(place, unit)]
 
     def _updated(self, place: Workplace, live: Deployment) -> bool:

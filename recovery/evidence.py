@@ -119,7 +119,7 @@ class Evidence:
                 {
                     "statement": a.statement, "sql": a.sql, "parameters": a.parameters, "query_id": a.query_id,
                     "server": a.server, "started": a.started, "seconds": round(a.seconds, 4),
-                    "rows_read": a.rows_read, "bytes_read": a.bytes_read,
+                    "rows_read": a.rows_read, "bytes_read": a.bytes_read, **({"again": True} if a.again else {}),
                 }
                 for a in self.answers
             ],

@@ -6,17 +6,19 @@ are: of those with one sorting key the newest stays. Where that cannot be told s
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from recovery import fingerprint, parts, ranges, snapshot
+from recovery import fingerprint, parts, ranges, reuse, snapshot
 from recovery.statements import Schema
 from recovery.warehouse import Answer, Warehouse
 
 BY = ("day", "in_window", "subject", "class", "account")
+OVERLAP_ROWS = 4_000_000  # of the table in one range, whose identities are looked for in other partitions
 MERGED = re.compile(r"(?:Replicated|Shared)?ReplacingMergeTree\((?:'[^']*', *'[^']*', *)?`?(\w+)`?\)")
 
 
@@ -42,20 +44,9 @@ class Holdings:
             names["set_aside"] = warehouse.words["quarantine"] if there else names["baseline"]
             version = since["plan"]["facts"]["start_version"]
             known = {"has_baseline": True, "has_quarantine": there, "since_version": version}
-        seen = warehouse.words["table"].rpartition(".")[2].strip("`")  # the broken table, or a shadow of it
-        before = since["snapshot"] if since is not None else ""
-
-        def scan() -> Answer:
-            """Parts that table and snapshot have in common are read once, if they are there from the beginning to the end."""
-            cut, partitions = ranges.of_table(warehouse), asked["partitions"]
-            there, then = parts.common(warehouse, seen, before, partitions) if before else ([], [])
-            given = {"names": names, **known, **asked}
-            answer = ranges.ask(warehouse, "census_table", cut, BY, shared=there, shared_before=then, **given)
-            if parts.are_there(warehouse, seen, there, partitions):
-                return answer
-            return ranges.ask(warehouse, "census_table", cut, BY, shared=[], shared_before=[], **given)
-
-        found = warehouse.once(json.dumps(["holdings", warehouse.words, names, known, asked], default=str), scan)
+        quarantine = warehouse.incident.table.quarantine if known["has_quarantine"] else ""
+        scan = _Scan(warehouse, asked, names, known, since["snapshot"] if since is not None else "", quarantine)
+        found = warehouse.once(json.dumps(["holdings", warehouse.words, names, known, asked], default=str), scan.of_all)
         table = warehouse.incident.table
         merged = keeps_the_newest(warehouse.schema, table.version, table.identity)
         return cls(found, merged and not any(row["unsure"] for row in found.rows), since is not None)
@@ -72,6 +63,61 @@ class Holdings:
         return fingerprint.digest(
             row | {"rows": row["rows_now"]} for row in rows if row["in_window"] and row["rows_now"]
         )
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """One scan of the table and, where one is named, of a snapshot and of quarantine."""
+
+    warehouse: Warehouse
+    asked: Mapping[str, Any]
+    names: Mapping[str, str]
+    known: Mapping[str, Any]
+    snapshot: str
+    quarantine: str
+
+    def of_all(self) -> Answer:
+        """Of all partitions. Of a large table each is scanned by itself, and not again while it consists of the same files, if no
+        identity has rows in two of them. One that is lost in one may have come to another, so then all are scanned together."""
+        partitions, warehouse = self.asked["partitions"], self.warehouse
+        if warehouse.answers is None or len(ranges.of_table(warehouse)) == 1 or not self._is_apart(partitions):
+            return self._of(partitions)
+        tables = [warehouse.seen, *filter(None, (self.snapshot, self.quarantine))]
+        known = [self.names, self.known, {**self.asked, "partitions": []}]
+
+        def of(partition: str) -> Answer:
+            ask = functools.partial(self._of, [partition], aside_in=[partition])
+            return reuse.of_parts(warehouse, tables, [partition], ["census_table"], known, ask)
+
+        found = ranges.total([of(each) for each in partitions], [{"partitions": [each]} for each in partitions], BY)
+        return self._of(partitions) if any(row["account"] == "lost" for row in found.rows) else found
+
+    def _of(self, partitions: Sequence[str], aside_in: Sequence[str] = ()) -> Answer:
+        """Parts that table and snapshot have in common are read once, if they are there from the beginning to the end."""
+        warehouse, seen = self.warehouse, self.warehouse.seen
+        cut = ranges.of_table(warehouse, partitions=partitions)
+        there, then = parts.common(warehouse, seen, self.snapshot, partitions) if self.snapshot else ([], [])
+        given = {"names": self.names, **self.known, **self.asked, "partitions": partitions, "aside_in": list(aside_in)}
+        answer = ranges.ask(warehouse, "census_table", cut, BY, shared=there, shared_before=then, **given)
+        if parts.are_there(warehouse, seen, there, partitions):
+            return answer
+        return ranges.ask(warehouse, "census_table", cut, BY, shared=[], shared_before=[], **given)
+
+    def _is_apart(self, partitions: Sequence[str]) -> bool:
+        """Whether no identity has rows in two of these partitions of the table, and quarantine is divided as it is."""
+        warehouse, database = self.warehouse, self.warehouse.incident.table.database
+        if self.quarantine:
+            there = warehouse.ask("table", database=database, table=self.quarantine)
+            if there.first["partition_key"] != warehouse.schema.partition_key:
+                return False
+        rows = {row["partition_id"]: int(row["rows"]) for row in warehouse.ask("rows_of").rows}
+        largest_first = sorted(partitions, key=lambda partition: -rows.get(partition, 0))
+        cut = ranges.of_table(warehouse, OVERLAP_ROWS)
+        for number, partition in enumerate(largest_first[:-1], start=1):
+            asked = {"partition": partition, "others": largest_first[number:]}
+            if ranges.ask(warehouse, "partition_overlap", cut, (), **asked).first["rows"]:
+                return False
+        return True
 
 
 def keeps_the_newest(schema: Schema, version: str, identity: Sequence[str]) -> bool:

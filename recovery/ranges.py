@@ -11,6 +11,9 @@ from typing import Any
 from recovery.warehouse import Answer, Warehouse
 
 TABLE_ROWS = 500_000  # of the table in one range: about 250 MB of the server's memory for the census since a snapshot
+TABLE_BYTES = (
+    3_000  # of cost.memory_bytes for each row, where that makes more of them: fewer slices, each of which reads all
+)
 SOURCE_ROWS = 200_000  # of the source in one range: about 250 MB, most of it for judging a group's rows together
 WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
 MATCHED_BYTES = 1_600  # for one of the source in a range, laid beside the table's rows of its identity
@@ -18,15 +21,16 @@ SAMPLED_PER_RANGE = 64
 SAMPLED_GROUPS = 100_000
 
 
-def of_table(warehouse: Warehouse, rows: int = TABLE_ROWS) -> list[dict[str, Any]]:
-    """Parameters of each range of the table's sorting key, of about so many rows of the affected partitions. All rows of one
-    identity are in one range, unless they differ in the column that the key begins with. Where one value of that column has
-    more rows, its range is cut into slices by a hash of the identity, each of which reads all of it."""
+def of_table(warehouse: Warehouse, rows: int = 0, *, partitions: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Parameters of each range of the table's sorting key, of about so many rows of the affected partitions, or of some. All
+    rows of one identity are in one range, unless they differ in the column that the key begins with. Where one value of that
+    column has more rows, its range is cut into slices by a hash of the identity, each of which reads all of it."""
     if warehouse.schema.lead(warehouse.incident.table.repaired) is None:
         return whole(warehouse)
     zero = whole(warehouse)[0]["range_from"]
+    rows = rows or max(TABLE_ROWS, warehouse.incident.cost.memory_bytes // TABLE_BYTES)
     every = max(1, rows // SAMPLED_PER_RANGE)
-    partitions = list(warehouse.incident.table.partitions)
+    partitions = list(partitions or warehouse.incident.table.partitions)
     found = warehouse.ask("range_bounds", partitions=partitions, every=every, step=math.ceil(rows / every)).rows
     # What is no UTF-8 comes as other text than it is: in order and each once, any text cuts the table into whole ranges.
     slices = {zero: 1} | {row["bound"]: row["slices"] for row in found}
@@ -79,24 +83,20 @@ def ask(
 ) -> Answer:
     """The answers to a statement for each range as one: rows that agree in `by` are added up, as `added` does."""
     key = json.dumps([name, warehouse.words, list(ranges), by, parameters], default=str)
-    return warehouse.once(key, lambda: _asked(warehouse, name, ranges, by, parameters))
+    return warehouse.once(
+        key, lambda: total([warehouse.ask(name, **{**parameters, **each}) for each in ranges], ranges, by)
+    )
 
 
-def _asked(
-    warehouse: Warehouse,
-    name: str,
-    ranges: Sequence[Mapping[str, Any]],
-    by: Sequence[str],
-    parameters: Mapping[str, Any],
-) -> Answer:
-    answers = [warehouse.ask(name, **{**parameters, **each}) for each in ranges]
+def total(answers: Sequence[Answer], ranges: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Answer:
+    """The answers to a statement for each range as one, as `ask` gives it."""
     first = answers[0]
     several = {name: [each[name] for each in ranges] for name in ranges[0]} if len(ranges) > 1 else {}
     return Answer(
         statement=first.statement, sql=first.sql, parameters=first.parameters | several, query_id=first.query_id,
         server=first.server, started=first.started, seconds=sum(answer.seconds for answer in answers),
         rows_read=sum(answer.rows_read for answer in answers), bytes_read=sum(answer.bytes_read for answer in answers),
-        rows=added((row for answer in answers for row in answer.rows), by),
+        rows=added((row for answer in answers for row in answer.rows), by), again=any(answer.again for answer in answers),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from recovery.action import Plan, Unit, last_done, unended
 from recovery.backfill import bytes_per_row
 from recovery.deduplicate import bytes_of, parts_up_to
 from recovery.errors import ActionFailed
+from recovery.ledger import Line
 from recovery.statements import Write
 from recovery.swap import LAST_BLOCK
 from recovery.workplace import Workplace
@@ -225,7 +226,7 @@ class Rebuild:
             )
         positions.note_replacement(place, month, positions.month_of(warehouse, month, shadow, final=""))
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
         if plan.facts["rules"]["allocation"] == "legacy":  # which is known to lose and to double, and is for comparison
             return []
         return conservation.Conservation.take(place.warehouse, plan.facts).faults()

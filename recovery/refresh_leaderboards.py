@@ -20,6 +20,7 @@ import stamina
 from recovery import boards, fingerprint, positions, secret
 from recovery.action import Plan, Unit, last_done
 from recovery.errors import ActionFailed, ServiceUnreachable
+from recovery.ledger import Line
 from recovery.rebuild_fifo import Rebuild
 from recovery.sections import Crons
 from recovery.statements import Write
@@ -116,7 +117,7 @@ class Refresh:
         if wrong:
             raise ActionFailed(f"{len(wrong)} of {len(out)} did not succeed: {'; '.join(wrong)}")
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
         return [f"{cron} has not succeeded" for cron in _to_do(plan, _runs(place, plan))]
 
 

@@ -109,8 +109,8 @@ class Build:
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
         place.send(self._writes(place, unit, staging.mark_of(label)), label)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"])))
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
+        return _bad_rows(census.Census.take(place.warehouse.at(plan.facts["shadow"]), since=since))
 
 
 class Swap:
@@ -121,8 +121,8 @@ class Swap:
 
     def plan(self, place: Workplace) -> Plan:
         built, lines = last_done(Build.name, place.ledger.lines()), place.ledger.lines()
-        counted = census.Census.take(place.warehouse)
         done = last_done(self.name, lines)
+        counted = census.Census.take(place.warehouse, since=built if done else None)
         if done and not _bad_rows(counted) and (built is None or done["seq"] > built["seq"]):
             return Plan(self.name, "the repaired partitions are in place; nothing to do", ())
         facts = built["plan"]["facts"] if built else {}
@@ -243,8 +243,8 @@ class Swap:
                 _require_one_part(place, unit)
             place.send([write], label)
 
-    def verify(self, place: Workplace, plan: Plan) -> list[str]:
-        counted = census.Census.take(place.warehouse)
+    def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
+        counted = census.Census.take(place.warehouse, since=since)
         faults = _bad_rows(counted)
         if plan.facts["orphans"] and counted.count(census.ORPHAN):
             faults.append(f"{counted.count(census.ORPHAN):,} orphans are still in the table")
@@ -271,7 +271,8 @@ def _faults_of_shadow(place: Workplace, built: Line) -> list[str]:
         return [f"the shadow {shadow} is not there any more; run pytest -m phase2 --execute"]
     if fingerprint.of_window(place.warehouse) != built["after"]:
         return ["the window was written to since the shadow was built; run pytest -m phase2 --execute"]
-    return [f"in the shadow {fault}" for fault in _bad_rows(census.Census.take(place.warehouse.at(shadow)))]
+    counted = census.Census.take(place.warehouse.at(shadow), since=built)
+    return [f"in the shadow {fault}" for fault in _bad_rows(counted)]
 
 
 def _bad_rows(counted: census.Census) -> list[str]:

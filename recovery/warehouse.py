@@ -54,15 +54,15 @@ class Warehouse:
         *,
         writable: bool = False,
         shared: Path | None = None,
-        matched: Path | None = None,
+        answers: Path | None = None,
     ) -> None:
         """`shared` is a folder in which the answers of one run are kept, so that its processes ask each thing once;
-        `matched` one in which recovery/matched.py keeps what it may use again."""
+        `answers` one in which recovery/reuse.py keeps what it may use again."""
         self.incident = incident
         self.dsn = Dsn.parse(dsn)
         self.writable = writable and cluster.may_be_written(incident)
         self.shared = shared
-        self.matched = matched
+        self.answers = answers
         self.watch = progress.Watch(self._look)
         self._asked: dict[str, Answer] = {}
         self._columns: dict[str, tuple[Column, ...]] = {}
@@ -234,6 +234,11 @@ class Warehouse:
     @cached_property
     def words(self) -> dict[str, str]:
         return statements.words(self.incident, self.schema)
+
+    @property
+    def seen(self) -> str:
+        """The name of the table in the broken one's place: itself, a shadow of it, or another that `seen_as` looks at."""
+        return self.words["table"].rpartition(".")[2].strip("`")
 
     @cached_property
     def server(self) -> dict[str, str]:

@@ -14,11 +14,11 @@ HASHED = {
     "written",
     "elsewhere",
 }  # statements that count or add up hashes
-AGAIN = "census_matched"  # whose answer recovery/matched.py may use again
 BITS = 64
-OF_SUMS = (
-    "How identities were matched with the source is used again where counts and sums of hashes are as they were: a change that "
-    "no sum shows has a chance of about 1 in 2^64 each time."
+AGAIN = (
+    "What is marked as used again was asked by a command before, at the time that it shows: the partitions that it is about "
+    "consist of the same files since, by 128-bit hashes, or, where identities were matched with the source, counts and sums of "
+    "hashes are as they were. A change that no sum shows has a chance of about 1 in 2^64 each time."
 )
 
 
@@ -29,17 +29,16 @@ def shared(identities: int) -> float:
 
 def sentence(phases: Iterable[PhaseOutcome]) -> str:
     """What the reader of these phases' figures must know of hashes; empty where none is among them."""
-    asked = [
-        ({query.statement for query in check.queries}, check.examined) for phase in phases for check in phase.checks
-    ]
-    identities = max((examined for names, examined in asked if names & HASHED), default=0)
+    checks = [check for phase in phases for check in phase.checks]
+    hashed = [check.examined for check in checks if {query.statement for query in check.queries} & HASHED]
+    identities = max(hashed, default=0)
     if identities < 2:
         return ""
-    again = any(AGAIN in names for names, _ in asked)
+    again = any(query.again for check in checks for query in check.queries)
     return (
         f"Counts and sums of rows rest on {BITS}-bit hashes, here of up to {identities:,} identities or rows at a time: the "
         f"chance that any two share one is at most about 1 in {_rounded(1 / shared(identities)):,}. What is removed is "
-        "decided on 128 bits." + (f" {OF_SUMS}" if again else "")
+        "decided on 128 bits." + (f" {AGAIN}" if again else "")
     )
 
 

@@ -36,6 +36,7 @@ class Query:
     seconds: float
     rows_read: int
     bytes_read: int
+    again: bool = False  # asked by a command before, and not, or not all, now
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,7 @@ def _query(answer: Line) -> Query:
         seconds=answer["seconds"],
         rows_read=answer["rows_read"],
         bytes_read=answer["bytes_read"],
+        again=answer.get("again", False),
     )
 
 

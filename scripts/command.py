@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recovery import incident, matched, moment, progress, warehouse
+from recovery import incident, moment, progress, reuse, warehouse
 from recovery import options as given
 from recovery.errors import RecoveryError, UsageError
 from recovery.ledger import Ledger
@@ -61,8 +61,8 @@ def opened(options: argparse.Namespace, *, whole: bool = True) -> Iterator[tuple
         raise UsageError(f"The ledger's chain is broken: {fault}. Restore the ledger first; nothing was changed.")
     dsn, server = warehouse.serve(options.clickhouse, PROJECT / ".clickhouse")
     try:
-        kept = matched.folder_of(ledger)
-        with warehouse.Warehouse(about, dsn, writable=options.execute, matched=kept) as store:
+        kept = reuse.folder_of(ledger)
+        with warehouse.Warehouse(about, dsn, writable=options.execute, answers=kept) as store:
             store.watch.teller = progress.Lines(sys.stderr.write)
             yield Workplace(about, store, ledger, uuid.uuid4().hex, lambda: now or datetime.now(UTC)), dsn
     finally:

@@ -104,7 +104,7 @@ FAULTS: dict[str, Fault] = DATA_FAULTS | {
 
 def rows_per_range(monkeypatch: pytest.MonkeyPatch, table: int, source: int) -> None:
     of_table, of_source = ranges.of_table, ranges.of_source
-    monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0: of_table(warehouse, table))
+    monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0, **given: of_table(warehouse, table, **given))
     monkeypatch.setattr(ranges, "of_source", lambda warehouse, span, rows=0: of_source(warehouse, span, source))
     monkeypatch.setattr(ranges, "WHOLE_BYTES", 10**12)  # what does not agree is compared in ranges as well
     monkeypatch.setattr(ranges, "MATCHED_BYTES", Cost().memory_bytes // source)

@@ -598,7 +598,7 @@ def warehouse() -> Any:
         ask=ask,
         ask_again=ask,
         once=lambda _, make: make(),
-        matched=None,
+        answers=None,
         words={"quarantine": "`q`", "table": "`t`"},
     )
 

@@ -36,10 +36,10 @@ def test_a_page_says_it_where_its_figures_rest_on_hashes_and_only_there() -> Non
     assert odds.sentence([]) == ""
 
 
-def test_a_page_says_the_odds_of_sums_where_a_matching_may_have_been_used_again() -> None:
+def test_a_page_says_what_was_used_again_and_why_it_holds() -> None:
     phases = story.read(Ledger(GOLD)).phases
     phase = next(each for each in phases if odds.sentence([each]))
     check = next(each for each in phase.checks if {query.statement for query in each.queries} & odds.HASHED)
-    matching = replace(check, queries=(*check.queries, replace(check.queries[0], statement="census_matched")))
-    assert odds.OF_SUMS not in odds.sentence(phases)
-    assert odds.sentence([replace(phase, checks=(matching,))]).endswith(odds.OF_SUMS)
+    matched = replace(check, queries=(*check.queries, replace(check.queries[0], again=True)))
+    assert odds.AGAIN not in odds.sentence(phases)
+    assert odds.sentence([replace(phase, checks=(matched,))]).endswith(odds.AGAIN)

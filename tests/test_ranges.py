@@ -144,7 +144,7 @@ def test_a_broken_row_under_another_lead_goes_where_its_class_says(
     added(f"{OTHER_WALLET}, '' AS condition_id, 1 AS _version", BESIDE)(case)
     there = classes(case)
     of_table = ranges.of_table
-    monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0: of_table(warehouse, 300))
+    monkeypatch.setattr(ranges, "of_table", lambda warehouse, rows=0, **given: of_table(warehouse, 300, **given))
     assert classes(case) == there
     finish(case, "phase4")
     right = there[census.CORRECTED] + there.get(census.CLEAN, 0)

@@ -147,7 +147,7 @@ FROM
                 0 AS home,
                 0 AS version
             FROM ${set_aside}
-            WHERE {has_quarantine:Bool} AND ${in_range}
+            WHERE {has_quarantine:Bool} AND (empty({aside_in:Array(String)}) OR _partition_id IN {aside_in:Array(String)}) AND ${in_range}
               AND ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')}
         )
         GROUP BY id, place, partition

@@ -3,7 +3,7 @@ SELECT
     toString(toDate(${time}, 'UTC')) AS day,
     ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS in_window,
     count() AS rows,
-    toString(sum(toUInt128(sipHash64(tuple(${content}))))) AS hash
+    sum(toUInt128(sipHash64(tuple(${content})))) AS hash
 FROM ${table} ${final}
 WHERE _partition_id IN {partitions:Array(String)}
 GROUP BY 1, 2

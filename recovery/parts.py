@@ -29,19 +29,25 @@ def besides(warehouse: Warehouse, table: str, partition: str, known: Sequence[Se
 
 
 def common(warehouse: Warehouse, table: str, other: str, partitions: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The names of the active parts that two tables have in common, in one and in the other, each once."""
+    """The names of the active parts that two tables have in common, in one and in the other, each once; none of a partition
+    that a lightweight UPDATE has left something to be read beside."""
     first: dict[tuple[str, str], list[str]] = {}
     second: dict[tuple[str, str], list[str]] = {}
+    updated: set[str] = set()
     for found, name in ((first, table), (second, other)):
         for row in _active(warehouse, name, partitions):
+            updated |= {row["patched"]} - {row["partition_id"]}
             found.setdefault((row["partition_id"], row["hash_of_all_files"]), []).append(row["name"])
-    pairs = [pair for key in first.keys() & second.keys() for pair in zip(first[key], second[key], strict=False)]
+    keys = [key for key in first.keys() & second.keys() if key[0] in partitions and key[0] not in updated]
+    pairs = [pair for key in keys for pair in zip(first[key], second[key], strict=False)]
     return sorted(name for name, _ in pairs), sorted(name for _, name in pairs)
 
 
 def are_there(warehouse: Warehouse, table: str, names: Sequence[str], partitions: Sequence[str]) -> bool:
-    """Whether parts are active still. One that is merged away does not come back."""
-    return set(names) <= {row["name"] for row in _active(warehouse, table, partitions)}
+    """Whether parts are active still, and read as they are. One that is merged away does not come back."""
+    there = _active(warehouse, table, partitions)
+    as_they_are = all(row["patched"] == row["partition_id"] for row in there)
+    return not names or (as_they_are and set(names) <= {row["name"] for row in there})
 
 
 def _active(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[dict[str, Any]]:

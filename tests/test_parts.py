@@ -50,10 +50,10 @@ def taken(place: Workplace) -> Line:
 def test_a_snapshot_of_the_same_parts_is_proved_by_their_hashes_and_its_table_is_read_once(case: Case) -> None:
     with workplace(case) as place, asked() as names:
         line = taken(place)
-        assert names.count("fingerprint") == 1
+        assert names.count("fingerprint") == len(place.incident.table.partitions)
         assert line["files"] == parts.hashes(place.warehouse, FILLS, place.incident.table.partitions)
         assert snapshot.fault(place, line) is None
-        assert names.count("fingerprint") == 1
+        assert names.count("fingerprint") == len(place.incident.table.partitions)
 
 
 def test_a_snapshot_beside_which_rows_were_written_is_read(case: Case) -> None:
@@ -78,7 +78,7 @@ def test_a_snapshot_whose_parts_were_merged_since_is_whole_all_the_same(case: Ca
         case.command(f"OPTIMIZE TABLE {COPY} FINAL")
         assert line["files"] != parts.hashes(place.warehouse, COPY, place.incident.table.partitions)
         assert snapshot.fault(place, line) is None
-        assert names.count("fingerprint") == 2
+        assert names.count("fingerprint") == 2 * len(place.incident.table.partitions)
 
 
 def test_a_snapshot_that_was_written_to_is_told(case: Case) -> None:
@@ -121,3 +121,28 @@ def test_parts_in_common_are_paired_each_once(case: Case) -> None:
         case.command(f"SYSTEM START MERGES {FILLS}")
         case.command(f"OPTIMIZE TABLE {FILLS} FINAL")
         assert not parts.are_there(place.warehouse, FILLS, ours, ["202601"])
+
+
+def test_what_a_lightweight_update_left_beside_a_part_makes_it_another(case: Case) -> None:
+    """The part's files stay as they are, and it is read with those of the update."""
+    case.command(f"ALTER TABLE {FILLS} MODIFY SETTING enable_block_number_column = 1, enable_block_offset_column = 1")
+    added("_version + 1 AS _version", CLEAN)(case)
+    case.command(f"CREATE TABLE {COPY} AS {FILLS}")
+    case.command(f"ALTER TABLE {COPY} ATTACH PARTITION 202601 FROM {FILLS}")
+    with workplace(case) as place:
+
+        def seen() -> tuple[list[list[str]], tuple[list[str], list[str]]]:
+            hashes = parts.hashes(place.warehouse, FILLS, ["202601"])
+            return hashes, parts.common(place.warehouse, FILLS, COPY, ["202601"])
+
+        before, (shared, _) = seen()
+        assert parts.are_there(place.warehouse, FILLS, shared, ["202601"])
+        case.command(
+            f"UPDATE {FILLS} SET usdc_delta = usdc_delta + 1 WHERE fill_id = (SELECT max(fill_id) FROM {FILLS} WHERE {CLEAN}) "
+            "SETTINGS enable_lightweight_update = 1"
+        )
+        after, common = seen()
+        assert len(shared) > 0
+        assert [line for line in after if line[0] == "202601"] == before != after
+        assert common == ([], [])
+        assert not parts.are_there(place.warehouse, FILLS, shared, ["202601"])

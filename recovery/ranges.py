@@ -11,10 +11,10 @@ from typing import Any
 from recovery.warehouse import Answer, Warehouse
 
 TABLE_ROWS = 500_000  # of the table in one range: about 250 MB of the server's memory for the census since a snapshot
-TABLE_BYTES = (
-    3_000  # of cost.memory_bytes for each row, where that makes more of them: fewer slices, each of which reads all
-)
 SOURCE_ROWS = 200_000  # of the source in one range: about 250 MB, most of it for judging a group's rows together
+# Where cost.memory_bytes is high, a range has a row for so many bytes of it: fewer pass over the same rows and the same map.
+TABLE_BYTES = 6_000
+SOURCE_BYTES = 7_500
 WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
 MATCHED_BYTES = 1_600  # for one of the source in a range, laid beside the table's rows of its identity
 SAMPLED_PER_RANGE = 64
@@ -51,10 +51,11 @@ def whole(warehouse: Warehouse) -> list[dict[str, Any]]:
     return [{"range_from": zero, "range_to": zero, "is_last": True, "slice": 0, "slices": 1}]
 
 
-def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = SOURCE_ROWS) -> list[dict[str, Any]]:
+def of_source(warehouse: Warehouse, span: Mapping[str, Any], rows: int = 0) -> list[dict[str, Any]]:
     """Parameters of each range of the source's key, half-open, with about so many rows of a time; a group is in one range.
     `span` is time_from and time_to."""
     asked = {name: span[name] for name in ("time_from", "time_to")}
+    rows = rows or max(SOURCE_ROWS, warehouse.incident.cost.memory_bytes // SOURCE_BYTES)
     held = warehouse.ask("source_rows", **asked).first
     count = max(1, math.ceil(held["rows"] / rows))
     one_of = max(1, held["groups"] // max(SAMPLED_GROUPS, SAMPLED_PER_RANGE * count))

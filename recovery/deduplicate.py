@@ -16,8 +16,11 @@ from recovery.statements import Schema, Write
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
 
-SHARE_IDENTITIES = 10_000_000  # identities whose hashes one DELETE holds in memory
+SHARE_IDENTITIES = (
+    10_000_000  # identities whose hashes one statement holds in memory, where the table is asked as a whole
+)
 LISTED_ROWS = 2_000_000  # rows of the table that are looked through at a time
+TRIES = 3  # to remove what lies in parts that are merged meanwhile
 CANNOT_MERGE_NOW = 388  # another merge has some of the parts; OPTIMIZE is asked again
 PATIENCE_SECONDS = 600
 UNDO = "restore the snapshot"
@@ -60,20 +63,13 @@ class Deduplicate:
                 )
             )
             units.append(Unit(f"remove {orphans:,} orphans that are in quarantine", "quarantined", UNDO, orphans))
-        shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
         worklist = f"{incident.table.name}_worklist_{uuid.uuid4().hex[:8]}"  # ours alone, so it may be dropped
         if superseded and incident.deduplicate.strategy == "delete":
-            listed = {"shares": shares, "worklist": worklist, "in_ranges": in_ranges}
+            listed = {"worklist": worklist, "pieces": _pieces(place, superseded, in_ranges)}
             units += [
                 Unit("list the superseded rows", "list", "none needed", values=listed, counted=False),
-                *[
-                    Unit(
-                        f"remove superseded rows, share {share + 1} of {shares}", "superseded", UNDO, superseded // shares,
-                        {"share": share, **listed},
-                    )
-                    for share in range(shares)
-                ],
-            ]  # fmt: skip
+                Unit(f"remove {superseded:,} superseded rows", "superseded", UNDO, superseded, listed),
+            ]
         # Where all has merged away unasked, every partition is listed all the same, so that the ledger says it is done.
         units += [
             Unit(
@@ -117,7 +113,7 @@ class Deduplicate:
 
     def left(self, place: Workplace, plan: Plan, unit: Unit) -> int:
         warehouse = place.warehouse
-        values = census.parameters(warehouse) | {"shares": 1} | dict(unit.values)
+        values = census.parameters(warehouse) | {"shares": 1}
         match unit.kind:
             case "copy" | "quarantined":
                 if not warehouse.ask_again("quarantine_exists").first["result"]:
@@ -129,8 +125,10 @@ class Deduplicate:
             case "list":
                 return int(not snapshot.is_there(warehouse, unit.values["worklist"]))
             case "superseded":
-                worklist = staging.quoted(place, unit.values["worklist"])
-                return int(warehouse.ask_again("superseded_left", names={"worklist": worklist}, **values).first["left"])
+                names = {"worklist": staging.quoted(place, unit.values["worklist"])}
+                pieces = [values | each for each in unit.values["pieces"]]
+                left = [warehouse.ask_again("superseded_left", names=names, **piece) for piece in pieces]
+                return sum(int(answer.first["left"]) for answer in left)
             case "optimize":
                 return int(not self._is_merged(place, unit.values["partition"], unit.values["last_block"]))
         raise ValueError(f"no such unit: {unit.kind}")
@@ -139,9 +137,9 @@ class Deduplicate:
         return self._writes(place, unit, staging.UNNAMED)
 
     def _writes(self, place: Workplace, unit: Unit, mark: str) -> list[Write]:
-        """Superseded identities are listed in a table of their own first: the DELETE does not read the table that it
-        changes, for a mutation whose subquery does can wait for itself."""
-        values = census.parameters(place.warehouse) | {"shares": 1} | dict(unit.values)
+        """Superseded identities are listed in a table of their own first, and then where their rows lie: the DELETE does not
+        read the table that it changes, for a mutation whose subquery does can wait for itself."""
+        values = census.parameters(place.warehouse) | {"shares": 1}
         match unit.kind:
             case "copy":
                 copies = [
@@ -154,13 +152,12 @@ class Deduplicate:
             case "list":
                 lists = [
                     Write("superseded_list", values=values | each, part=f"-{number}")
-                    for number, each in enumerate(_ranges(place, unit))
+                    for number, each in enumerate(unit.values["pieces"])
+                    if each["share"] == each["first_share"]  # one statement lists all shares of its range
                 ]
                 return staging.made(place, unit.values["worklist"], mark, lists, "worklist_create")
             case "superseded":
-                return [
-                    Write("superseded_delete", {"worklist": staging.quoted(place, unit.values["worklist"])}, values)
-                ]
+                return self._removal(place, unit, values)
             case "optimize":
                 return [Write("optimize", {"partition": snapshot.partition_id(unit.values["partition"])})]
         raise ValueError(f"no such unit: {unit.kind}")
@@ -171,6 +168,29 @@ class Deduplicate:
             self._optimize(place, writes[0], label)
             return
         place.send(writes, label)
+        tried = 1
+        while unit.kind == "superseded" and tried < TRIES and self.left(place, plan, unit):
+            place.tell("  parts were merged meanwhile; what is left is looked for again")
+            place.send(self._writes(place, unit, ""), f"{label}-{tried}")
+            tried += 1
+
+    def _removal(self, place: Workplace, unit: Unit, values: dict[str, Any]) -> list[Write]:
+        """Where the rows lie is noted by parts, so that one DELETE needs no identities, and memory for a bitmap alone."""
+        table = place.incident.table
+        rows = place.warehouse.ask_again(
+            "part_hashes", database=table.database, table=table.name, partitions=list(table.partitions)
+        ).rows
+        found = {**values, "parts": [row["name"] for row in rows]}
+        worklist, places = (staging.quoted(place, unit.values["worklist"] + end) for end in ("", "_places"))
+        return [
+            Write("drop_table", {"own_table": places}, part="-drop"),
+            Write("places_create", {"target": places}, part="-create"),
+            *[
+                Write("superseded_place", {"target": places, "worklist": worklist}, found | each, f"-{number}")
+                for number, each in enumerate(unit.values["pieces"])
+            ],
+            Write("superseded_delete", {"worklist": places}, found),
+        ]
 
     def verify(self, place: Workplace, plan: Plan, since: Line | None) -> list[str]:
         counted = census.Census.take(place.warehouse, since=since)
@@ -203,6 +223,16 @@ class Deduplicate:
             place.sleep(1)
         partition = write.names["partition"]
         raise StatementFailed(f"partition {partition} could not be merged for {PATIENCE_SECONDS} s", CANNOT_MERGE_NOW)
+
+
+def _pieces(place: Workplace, superseded: int, in_ranges: bool) -> list[dict[str, Any]]:
+    """Parameters of what is listed and looked for at a time: a range, which is one share, or a share of the whole table."""
+    if in_ranges:
+        cut = ranges.of_table(place.warehouse, LISTED_ROWS)
+        return [{**each, "share": number, "first_share": number, "shares": 1} for number, each in enumerate(cut)]
+    shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
+    (whole,) = ranges.whole(place.warehouse)
+    return [{**whole, "share": share, "first_share": 0, "shares": shares} for share in range(shares)]
 
 
 def _ranges(place: Workplace, unit: Unit) -> list[dict[str, Any]]:

@@ -31,6 +31,7 @@ FRAGMENTS = (
     "has_a_right_row",
     "quarantined",
     "superseded",
+    "place_in_parts",
     "differing",
     "accounts",
     "late_rows",

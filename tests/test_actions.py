@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from unittest.mock import patch
 import pytest
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from recovery import action, census, fingerprint, gate, interrupts, lock, restore
+from recovery import action, census, deduplicate, fingerprint, gate, interrupts, lock, restore
 from recovery.actions import ACTIONS
 from recovery.errors import ActionFailed, GateClosed, StatementFailed
 from recovery.incident import load
@@ -29,6 +29,8 @@ from scripts import ledger as ledger_command
 from scripts import rollback
 from tests.conftest import Case, connect
 from tests.faults.conftest import rounds
+from tests.faults.data_faults import CLEAN, added
+from tests.test_census import rows_per_range
 
 FILLS = "pm_canonical_fills_v4"
 # (error, whether the statement was executed)
@@ -43,7 +45,14 @@ INTERRUPTED_DEDUPLICATIONS = [
     (statement, (number + turn) % 2 == 0)
     for turn in (0, 1)
     for number, statement in enumerate(
-        ["quarantine_copy", "quarantined_delete", "superseded_list", "superseded_delete", "optimize"]
+        [
+            "quarantine_copy",
+            "quarantined_delete",
+            "superseded_list",
+            "superseded_place",
+            "superseded_delete",
+            "optimize",
+        ]
     )
 ]
 
@@ -142,10 +151,82 @@ def test_a_deduplication_that_is_interrupted_goes_on_where_it_was(
     finish(case, "phase4")
     assert case.lines("done")[-1]["action"] == "deduplicate"
     assert len([line for line in case.lines("started") if line["action"] == "deduplicate"]) == 1
+    deduplicated_as_planned(case, there)
+    assert case.value(f"SELECT uniqExact(fill_id) FROM {FILLS}_quarantine") == there[census.ORPHAN]
+
+
+def deduplicated_as_planned(case: Case, there: dict[str, int]) -> None:
+    """What was superseded is gone, and nothing besides but orphans."""
     right = there[census.CORRECTED] + there.get(census.CLEAN, 0)
     unchanged = {kind: there[kind] for kind in (census.FOREIGN, census.FOREIGN_BROKEN, census.OUTSIDE)}
     assert classes(case) == unchanged | {census.CLEAN: right}
-    assert case.value(f"SELECT uniqExact(fill_id) FROM {FILLS}_quarantine") == there[census.ORPHAN]
+
+
+@pytest.mark.usefixtures("gates_open")
+@pytest.mark.parametrize("agrees", [True, False], ids=["range by range", "in shares of the whole table"])
+def test_superseded_rows_are_removed_piece_by_piece(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agrees: bool
+) -> None:
+    case = backfilled.clone(tmp_path)
+    there = classes(case)
+    rows_per_range(monkeypatch, 2_000, 3_000)
+    monkeypatch.setattr(deduplicate, "SHARE_IDENTITIES", 500)
+    monkeypatch.setattr(census.Census, "agrees", agrees)
+    finish(case, "phase4")
+    (planned,) = [line for line in case.lines("started") if line["action"] == "deduplicate"]
+    (removal,) = [unit for unit in planned["plan"]["units"] if unit["kind"] == "superseded"]
+    pieces = removal["values"]["pieces"]
+    assert len(pieces) > 2
+    assert len({piece["share"] for piece in pieces}) == len(pieces)
+    assert len({piece["range_from"] for piece in pieces}) == (len(pieces) if agrees else 1)
+    monkeypatch.undo()
+    deduplicated_as_planned(case, there)
+
+
+def merged_before_a_removal(case: Case) -> AbstractContextManager[Any]:
+    """The first time that superseded rows are about to be removed, the parts that they lie in are merged."""
+    write, merged = Warehouse.write, []
+
+    def beside(self: Warehouse, name: str, **options: Any) -> Any:
+        if name == "superseded_delete" and not merged:
+            merged.append(case.command(f"OPTIMIZE TABLE {FILLS} FINAL"))
+        return write(self, name, **options)
+
+    return patch.object(Warehouse, "write", beside)
+
+
+@pytest.fixture
+def in_two_parts(backfilled: Case, tmp_path: Path) -> Case:
+    """After phase 2, the partition in more than one part, so that a merge makes others of them."""
+    case = backfilled.clone(tmp_path)
+    case.command(f"SYSTEM STOP MERGES {FILLS}")
+    added("concat(fill_id, 'y') AS fill_id, event_time - INTERVAL 6 DAY AS event_time", CLEAN)(case)
+    case.command(f"SYSTEM START MERGES {FILLS}")
+    return case
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_superseded_rows_in_parts_that_were_merged_meanwhile_are_looked_for_again(in_two_parts: Case) -> None:
+    there = classes(in_two_parts)
+    with merged_before_a_removal(in_two_parts):
+        finish(in_two_parts, "phase4")
+    deduplicated_as_planned(in_two_parts, there)
+
+
+@pytest.mark.usefixtures("gates_open")
+def test_where_they_cannot_be_found_nothing_is_removed_and_the_next_run_goes_on(
+    in_two_parts: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = classes(in_two_parts)
+    monkeypatch.setattr(deduplicate, "TRIES", 1)
+    with (
+        merged_before_a_removal(in_two_parts),
+        pytest.raises(ActionFailed, match="was executed, and the server does not show it as done"),
+    ):
+        finish(in_two_parts, "phase4")
+    assert classes(in_two_parts)[census.CORRECTED] == there[census.CORRECTED]
+    finish(in_two_parts, "phase4")
+    deduplicated_as_planned(in_two_parts, there)
 
 
 def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overridden(case: Case) -> None:

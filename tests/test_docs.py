@@ -382,7 +382,7 @@ def composed() -> Iterator[str]:
                 variants = [{"staging": staging, "target": words["table"]}, {"staging": shadow, "target": shadow}]
             case "backfill_lacking" | "held_create" | "held_list":
                 variants = [{"target": staging}]
-            case "worklist_create" | "superseded_list":
+            case "worklist_create" | "places_create" | "superseded_list" | "superseded_place":
                 variants = [{"target": worklist}]
             case "window_keep":  # from a shadow, or the table
                 variants = [

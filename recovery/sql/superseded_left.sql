@@ -1,4 +1,4 @@
--- How many superseded rows of one share are still in the table.
+-- How many superseded rows of one range and share are still in the table.
 SELECT count() AS left
 FROM ${table}
 WHERE ${superseded}

@@ -20,7 +20,7 @@ SHARE_IDENTITIES = (
     10_000_000  # identities whose hashes one statement holds in memory, where the table is asked as a whole
 )
 LISTED_ROWS = 2_000_000  # rows of the table that are looked through at a time
-TRIES = 3  # to remove what lies in parts that are merged meanwhile
+TRIES = 5  # to remove what lies in parts that are merged meanwhile
 CANNOT_MERGE_NOW = 388  # another merge has some of the parts; OPTIMIZE is asked again
 PATIENCE_SECONDS = 600
 UNDO = "restore the snapshot"
@@ -157,7 +157,7 @@ class Deduplicate:
                 ]
                 return staging.made(place, unit.values["worklist"], mark, lists, "worklist_create")
             case "superseded":
-                return self._removal(place, unit, values)
+                return self._removal(place, unit, values, mark)
             case "optimize":
                 return [Write("optimize", {"partition": snapshot.partition_id(unit.values["partition"])})]
         raise ValueError(f"no such unit: {unit.kind}")
@@ -167,23 +167,29 @@ class Deduplicate:
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
             return
+        if unit.kind == "superseded":
+            self._remove(place, unit, label)
+            return
         place.send(writes, label)
-        tried = 1
-        while unit.kind == "superseded" and tried < TRIES and self.left(place, plan, unit):
-            place.tell("  parts were merged meanwhile; what is left is looked for again")
-            place.send(self._writes(place, unit, ""), f"{label}-{tried}")
-            tried += 1
 
-    def _removal(self, place: Workplace, unit: Unit, values: dict[str, Any]) -> list[Write]:
-        """Where the rows lie is noted by parts, so that one DELETE needs no identities, and memory for a bitmap alone."""
-        table = place.incident.table
-        rows = place.warehouse.ask_again(
-            "part_hashes", database=table.database, table=table.name, partitions=list(table.partitions)
-        ).rows
-        found = {**values, "parts": [row["name"] for row in rows]}
-        worklist, places = (staging.quoted(place, unit.values["worklist"] + end) for end in ("", "_places"))
+    def _remove(self, place: Workplace, unit: Unit, label: str) -> None:
+        """What lay in parts that were merged before the DELETE came to them is looked for again."""
+        for tried in range(TRIES):
+            mark = staging.mark_of(label) + (f"_{tried}" if tried else "")
+            *notes, removal = self._writes(place, unit, mark)
+            place.send(notes, f"{label}-{tried}")
+            noted = set(removal.values["parts"])
+            whole = noted <= {row["name"] for row in _parts(place)}
+            place.send([removal], f"{label}-{tried}")
+            if whole:
+                return
+            place.tell("  parts were merged meanwhile; what lay in them is looked for again")
+
+    def _removal(self, place: Workplace, unit: Unit, values: dict[str, Any], mark: str) -> list[Write]:
+        """Where the rows lie is noted by parts, so that one DELETE needs no identities, and memory for bitmaps alone."""
+        found = {**values, "parts": [row["name"] for row in _parts(place)]}
+        worklist, places = (staging.quoted(place, unit.values["worklist"] + end) for end in ("", f"_places_{mark}"))
         return [
-            Write("drop_table", {"own_table": places}, part="-drop"),
             Write("places_create", {"target": places}, part="-create"),
             *[
                 Write("superseded_place", {"target": places, "worklist": worklist}, found | each, f"-{number}")
@@ -227,12 +233,18 @@ class Deduplicate:
 
 def _pieces(place: Workplace, superseded: int, in_ranges: bool) -> list[dict[str, Any]]:
     """Parameters of what is listed and looked for at a time: a range, which is one share, or a share of the whole table."""
-    if in_ranges:
-        cut = ranges.of_table(place.warehouse, LISTED_ROWS)
+    cut = ranges.of_table(place.warehouse, LISTED_ROWS) if in_ranges else ranges.whole(place.warehouse)
+    if len(cut) > 1:
         return [{**each, "share": number, "first_share": number, "shares": 1} for number, each in enumerate(cut)]
     shares = max(1, math.ceil(superseded / SHARE_IDENTITIES))
-    (whole,) = ranges.whole(place.warehouse)
-    return [{**whole, "share": share, "first_share": 0, "shares": shares} for share in range(shares)]
+    return [{**cut[0], "share": share, "first_share": 0, "shares": shares} for share in range(shares)]
+
+
+def _parts(place: Workplace) -> list[dict[str, Any]]:
+    """The active parts of the affected partitions."""
+    table = place.incident.table
+    asked: dict[str, Any] = {"database": table.database, "table": table.name, "partitions": list(table.partitions)}
+    return place.warehouse.ask_again("part_hashes", **asked).rows
 
 
 def _ranges(place: Workplace, unit: Unit) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ def ask(warehouse: Warehouse, table: str | None = None) -> Answer:
     def of(partition: str) -> Answer:
         return reuse.of_parts(
             warehouse, [table or warehouse.seen], [partition], ["fingerprint"], [asked, names],
-            lambda: warehouse.ask("fingerprint", names=names, partitions=[partition], **asked),
+            lambda fresh: fresh.ask("fingerprint", names=names, partitions=[partition], **asked),
         )  # fmt: skip
 
     each = [{"partitions": [partition]} for partition in incident.table.partitions]

@@ -18,7 +18,7 @@ from recovery.statements import Schema
 from recovery.warehouse import Answer, Warehouse
 
 BY = ("day", "in_window", "subject", "class", "account")
-OVERLAP_ROWS = 4_000_000  # of the table in one range, whose identities are looked for in other partitions
+OVERLAP_ROWS = 1_000_000  # of the table in one range, whose identities are grouped by their partitions
 MERGED = re.compile(r"(?:Replicated|Shared)?ReplacingMergeTree\((?:'[^']*', *'[^']*', *)?`?(\w+)`?\)")
 
 
@@ -81,43 +81,39 @@ class _Scan:
         identity has rows in two of them. One that is lost in one may have come to another, so then all are scanned together."""
         partitions, warehouse = self.asked["partitions"], self.warehouse
         if warehouse.answers is None or len(ranges.of_table(warehouse)) == 1 or not self._is_apart(partitions):
-            return self._of(partitions)
+            return self._of(warehouse, partitions)
         tables = [warehouse.seen, *filter(None, (self.snapshot, self.quarantine))]
         known = [self.names, self.known, {**self.asked, "partitions": []}]
 
         def of(partition: str) -> Answer:
-            ask = functools.partial(self._of, [partition], aside_in=[partition])
+            ask = functools.partial(self._of, partitions=[partition], aside_in=[partition])
             return reuse.of_parts(warehouse, tables, [partition], ["census_table"], known, ask)
 
         found = ranges.total([of(each) for each in partitions], [{"partitions": [each]} for each in partitions], BY)
-        return self._of(partitions) if any(row["account"] == "lost" for row in found.rows) else found
+        lost = any(row["account"] == "lost" for row in found.rows)
+        return self._of(warehouse, partitions) if lost else found
 
-    def _of(self, partitions: Sequence[str], aside_in: Sequence[str] = ()) -> Answer:
+    def _of(self, warehouse: Warehouse, partitions: Sequence[str], aside_in: Sequence[str] = ()) -> Answer:
         """Parts that table and snapshot have in common are read once, if they are there from the beginning to the end."""
-        warehouse, seen = self.warehouse, self.warehouse.seen
         cut = ranges.of_table(warehouse, partitions=partitions)
-        there, then = parts.common(warehouse, seen, self.snapshot, partitions) if self.snapshot else ([], [])
+        there, then = parts.common(warehouse, warehouse.seen, self.snapshot, partitions) if self.snapshot else ([], [])
         given = {"names": self.names, **self.known, **self.asked, "partitions": partitions, "aside_in": list(aside_in)}
         answer = ranges.ask(warehouse, "census_table", cut, BY, shared=there, shared_before=then, **given)
-        if parts.are_there(warehouse, seen, there, partitions):
+        if parts.are_there(warehouse, warehouse.seen, there, partitions):
             return answer
         return ranges.ask(warehouse, "census_table", cut, BY, shared=[], shared_before=[], **given)
 
     def _is_apart(self, partitions: Sequence[str]) -> bool:
-        """Whether no identity has rows in two of these partitions of the table, and quarantine is divided as it is."""
-        warehouse, database = self.warehouse, self.warehouse.incident.table.database
+        """Whether no identity has rows in two of these partitions, of the table and of quarantine, which is divided as it is."""
+        warehouse, table = self.warehouse, self.warehouse.incident.table
         if self.quarantine:
-            there = warehouse.ask("table", database=database, table=self.quarantine)
+            there = warehouse.ask("table", database=table.database, table=self.quarantine)
             if there.first["partition_key"] != warehouse.schema.partition_key:
                 return False
-        rows = {row["partition_id"]: int(row["rows"]) for row in warehouse.ask("rows_of").rows}
-        largest_first = sorted(partitions, key=lambda partition: -rows.get(partition, 0))
         cut = ranges.of_table(warehouse, OVERLAP_ROWS)
-        for number, partition in enumerate(largest_first[:-1], start=1):
-            asked = {"partition": partition, "others": largest_first[number:]}
-            if ranges.ask(warehouse, "partition_overlap", cut, (), **asked).first["rows"]:
-                return False
-        return True
+        asked = {"partitions": partitions, "has_quarantine": bool(self.quarantine)}
+        names = {"set_aside": self.names["set_aside"]}
+        return not ranges.ask(warehouse, "partition_overlap", cut, (), names=names, **asked).first["identities"]
 
 
 def keeps_the_newest(schema: Schema, version: str, identity: Sequence[str]) -> bool:

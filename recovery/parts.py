@@ -16,6 +16,12 @@ def hashes(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[
     ]
 
 
+def in_order(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[list[str]]:
+    """As `hashes`, in the order of their blocks: of rows of one sorting key and version FINAL shows the last."""
+    rows = sorted(_active(warehouse, table, partitions), key=lambda row: (row["partition_id"], row["min_block_number"]))
+    return [[row["partition_id"], str(row["rows"]), row["hash_of_all_files"]] for row in rows]
+
+
 def are_same(warehouse: Warehouse, table: str, other: str, partitions: Sequence[str]) -> bool:
     """Whether the partitions of both are made of the same files. Where they are not, for one was merged since, they may
     hold the same rows all the same."""

@@ -90,14 +90,16 @@ def ask(
 
 
 def total(answers: Sequence[Answer], ranges: Sequence[Mapping[str, Any]], by: Sequence[str]) -> Answer:
-    """The answers to a statement for each range as one, as `ask` gives it."""
-    first = answers[0]
+    """The answers to a statement for each range as one, as `ask` gives it. Of those that are used again the last tells it
+    apart from what was made of others before."""
+    again = any(answer.again for answer in answers)
+    first = max(answers, key=lambda answer: answer.started) if again else answers[0]
     several = {name: [each[name] for each in ranges] for name in ranges[0]} if len(ranges) > 1 else {}
     return Answer(
         statement=first.statement, sql=first.sql, parameters=first.parameters | several, query_id=first.query_id,
         server=first.server, started=first.started, seconds=sum(answer.seconds for answer in answers),
         rows_read=sum(answer.rows_read for answer in answers), bytes_read=sum(answer.bytes_read for answer in answers),
-        rows=added((row for answer in answers for row in answer.rows), by), again=any(answer.again for answer in answers),
+        rows=added((row for answer in answers for row in answer.rows), by), again=again,
     )  # fmt: skip
 
 

@@ -181,11 +181,10 @@ def _unfinished(place: Workplace) -> list[Line]:
 
 
 def _drop_staged(place: Workplace) -> None:
-    """What the actions of the ledger staged and did not drop: what is taken back is not moved in later."""
+    """What the actions of the ledger staged or listed and did not drop: what is taken back is not moved in later."""
     lines = [line for line in place.ledger.lines() if line["kind"] == "started" and not is_of_positions(line)]
-    for prefix in {
-        unit["values"]["staging"] for line in lines for unit in line["plan"]["units"] if "staging" in unit["values"]
-    }:
+    values = [unit["values"] for line in lines for unit in line["plan"]["units"]]
+    for prefix in {each[kind] for each in values for kind in ("staging", "worklist") if kind in each}:
         for name in staging.tables(place, prefix):
             snapshot.drop_table(place.warehouse, name)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -16,12 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from recovery import parts, statements
+from recovery.answer import shared
 from recovery.kept import write_whole
 from recovery.ledger import Ledger
 from recovery.warehouse import Answer, Warehouse
 
 FOLDER = "answers"
-FILES = 100  # that are kept, the newest
+FILES = 500  # that are kept, the last that were used
 
 
 def folder_of(ledger: Ledger) -> Path:
@@ -46,6 +48,7 @@ def once(
     with suppress(OSError, ValueError, KeyError, TypeError):
         told = json.loads(path.read_text("utf-8"))
         if told["sha256"] == _hash([key, told["answer"]]):
+            os.utime(path)
             return replace(Answer(**told["answer"]), rows_read=0, bytes_read=0, again=True)
     answer = ask()
     if not holds():
@@ -64,18 +67,26 @@ def of_parts(
     partitions: Sequence[str],
     texts: Sequence[str],
     known: Any,
-    ask: Callable[[], Answer],
+    ask: Callable[[Warehouse], Answer],
 ) -> Answer:
     """As `once`, of what follows from these partitions of tables (by name) alone: it is used as long as their parts have the
-    same files. Asked each time where the first table shows no parts, and on a cluster, of which one host's are seen."""
+    same files. Asked each time where the first table shows no parts, and on a cluster, of which one host's are seen. Within a
+    run it is made once, as any answer."""
+    if warehouse.answers is None or warehouse.incident.cluster:
+        return ask(warehouse)
 
     def files() -> list[list[list[str]]]:
-        return [parts.hashes(warehouse, table, partitions) for table in tables]
+        return [parts.in_order(warehouse, table, partitions) for table in tables]
 
-    if warehouse.answers is None or warehouse.incident.cluster or not (before := files())[0]:
-        return ask()
-    seen = [known, list(partitions), before, asdict(warehouse.schema)]
-    return once(warehouse, texts, seen, ask, lambda: files() == before)
+    def make() -> Answer:
+        if not (before := files())[0]:
+            return ask(warehouse)
+        # What is kept was asked after the files were looked at, whatever this run was answered before.
+        return once(warehouse, texts, [*asked, before], lambda: ask(warehouse.afresh()), lambda: files() == before)
+
+    asked = [known, list(tables), list(partitions), asdict(warehouse.schema)]
+    key = _hash(["of_parts", asked, warehouse.words, list(texts)])
+    return warehouse.once(key, lambda: shared(warehouse.shared, key, make))
 
 
 def _hash(value: Any) -> str:

@@ -15,6 +15,7 @@ SETTINGS: Mapping[str, str | int] = {
     "do_not_merge_across_partitions_select_final": 1,
     "join_use_nulls": 0,
     "transform_null_in": 0,
+    "apply_mutations_on_fly": 0,  # what is read is what the parts hold, by whose files it is known again
 }
 READ_SETTINGS: Mapping[str, str | int] = {
     **SETTINGS,

@@ -31,7 +31,7 @@ from recovery.errors import IncidentError, ServerUnreachable, StatementFailed, U
 from recovery.incident import Incident
 from recovery.statements import Column, Schema, Write
 
-OLDEST_SERVER = (25, 3)
+OLDEST_SERVER = (25, 5)
 TIMEOUT_SECONDS = 24 * 3600
 NO_SUCH_DATABASE = 81
 # What has no place in a condition, as EXPLAIN AST shows it: it asks for more than the row (IN of a table as well), makes
@@ -85,6 +85,12 @@ class Warehouse:
         other = copy.copy(self)
         other.incident = incident
         other.__dict__["words"] = self.words | words
+        return other
+
+    def afresh(self) -> Self:
+        """This warehouse without what it, or another process of the run, was answered so far."""
+        other = copy.copy(self)
+        other._asked, other.shared = {}, None
         return other
 
     def ask(self, name: str, *, names: Mapping[str, str] | None = None, **parameters: Any) -> Answer:

@@ -263,9 +263,76 @@ def test_what_changed_while_it_was_read_is_not_kept(backfilled: Case, tmp_path: 
 
 def test_where_no_parts_are_seen_all_is_asked_each_time(backfilled: Case, tmp_path: Path) -> None:
     """As with a login that may not see them."""
-    with patch.object(parts, "hashes", lambda *_: []):
+    with patch.object(parts, "in_order", lambda *_: []):
         for _ in range(2):
             assert since_the_backfill(backfilled, tmp_path)[0] == EACH
+
+
+@pytest.mark.parametrize("processes", [1, 2], ids=["one process", "two of one run"])
+def test_what_a_run_was_answered_before_a_write_is_not_kept_as_what_is_there_after_it(
+    backfilled: Case, tmp_path: Path, processes: int
+) -> None:
+    case = backfilled.clone(tmp_path)
+    incident = load(case.incident)
+    run = tmp_path / "run"
+    run.mkdir()
+    with Warehouse(incident, case.dsn, answers=tmp_path / "answers", shared=run) as first:
+        before = fingerprint.of_window(first)
+        added("usdc_delta + 1 AS usdc_delta, _version + 1 AS _version", CLEAN)(case)
+        if processes == 1:
+            assert fingerprint.of_window(first) == before  # a run is answered each thing once
+            first.forget()
+            assert fingerprint.of_window(first) != before
+        else:
+            with Warehouse(incident, case.dsn, answers=tmp_path / "answers", shared=run) as second:
+                fingerprint.of_window(second)
+    with Warehouse(incident, case.dsn, answers=tmp_path / "answers") as later, Warehouse(incident, case.dsn) as asking:
+        assert fingerprint.of_window(later) == fingerprint.of_window(asking) != before
+
+
+def test_what_is_kept_was_asked_after_its_files_were_looked_at(backfilled: Case, tmp_path: Path) -> None:
+    """Whatever the run was answered before, by another way."""
+    case = backfilled.clone(tmp_path)
+    incident = load(case.incident)
+    with Warehouse(incident, case.dsn, answers=tmp_path / "answers") as warehouse:
+        start, end = incident.window.start, incident.window.end
+        for partition in incident.table.partitions:
+            warehouse.ask("fingerprint", names={}, partitions=[partition], time_from=start, time_to=end)
+        added("usdc_delta + 1 AS usdc_delta, _version + 1 AS _version", CLEAN)(case)
+        with Warehouse(incident, case.dsn) as asking:
+            assert fingerprint.of_window(warehouse) == fingerprint.of_window(asking)
+
+
+@pytest.mark.usefixtures("in_ranges")
+def test_an_identity_in_quarantine_that_came_to_another_partition_is_accounted_for_as_one(
+    recovered: Case, tmp_path: Path
+) -> None:
+    case, folder = recovered.clone(tmp_path), tmp_path / "answers"
+    since_the_backfill(case, folder)
+    name = load(case.incident).table.quarantine
+    case.command(
+        f"INSERT INTO {FILLS} SELECT * REPLACE(event_time + INTERVAL 30 DAY AS event_time) FROM {name} LIMIT 1"
+    )
+    said = since_the_backfill(case, None)[1]
+    assert since_the_backfill(case, folder)[1] == said
+    assert any(row["account"] == "changed" for row in said[0])
+
+
+def test_the_order_of_parts_is_a_part_of_what_they_hold(backfilled: Case, tmp_path: Path) -> None:
+    """Of two rows of one key and version FINAL shows the one of the later part."""
+    case, folder = backfilled.clone(tmp_path), tmp_path / "answers"
+    case.command(f"SYSTEM STOP MERGES {FILLS}")
+    for change in (1, 2):
+        added(f"usdc_delta + {change} AS usdc_delta, _version + 1 AS _version", one(CLEAN)(case))(case)
+    since_the_backfill(case, folder)
+    names = case.client.query(
+        f"SELECT name FROM system.parts WHERE database = currentDatabase() AND table = '{FILLS}' AND active "
+        "AND partition_id = '202601' AND rows = 1 ORDER BY min_block_number"
+    ).result_columns[0]
+    assert len(names) == 2
+    case.command(f"ALTER TABLE {FILLS} DETACH PART '{names[0]}'")
+    case.command(f"ALTER TABLE {FILLS} ATTACH PART '{names[0]}'")
+    assert since_the_backfill(case, folder)[1] == since_the_backfill(case, None)[1]
 
 
 def test_only_the_newest_files_are_kept(broken: Case, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ SELECT
     replaceRegexpOne(partition_id, '^patch-[0-9a-f]{32}-', '') AS patched,
     rows,
     hash_of_all_files,
+    min_block_number,
     name
 FROM system.parts
 WHERE database = {database:String} AND table = {table:String} AND active AND patched IN {partitions:Array(String)}

@@ -19,6 +19,8 @@ from recovery.statements import Write
 from recovery.warehouse import Warehouse
 from recovery.workplace import Workplace, who
 
+MERGING = 2  # OPTIMIZE is refused unless twice the bytes of the parts that it merges are free
+
 
 @dataclass(frozen=True)
 class Unit:
@@ -108,7 +110,7 @@ def _run(action: Action, phase: Phase, place: Workplace, held: Lock, override: s
     plan = _plan_of(begun) if begun else action.plan(place)
     if not plan.units:
         return plan
-    _require_disk(home, plan)
+    _require_disk(home, plan.action, max(plan.bytes, *map(_disk_of, plan.units)))
     if begun is None:
         attempt = uuid.uuid4().hex[:8]
         begun = ledger.append(
@@ -179,7 +181,7 @@ def _do_unit(action: Action, place: Workplace, plan: Plan, begun: Line, number: 
         throttle.wait(place)
         clock = time.monotonic()
         held.require()
-        _require_disk(place, plan)
+        _require_disk(place, plan.action, _disk_of(unit))
         left = action.left(place, plan, unit)
         if not left:
             place.tell(f"{where}: {unit.label} is done already")
@@ -349,11 +351,16 @@ def free_disk(place: Workplace) -> int:
     return int(place.warehouse.ask_again("disk", database=table.database, table=table.name).first["free"])
 
 
-def _require_disk(place: Workplace, plan: Plan) -> None:
+def _disk_of(unit: Unit) -> int:
+    """Bytes of disk that must be free for a unit."""
+    return unit.bytes * (MERGING if unit.kind in ("merge", "optimize") else 1)
+
+
+def _require_disk(place: Workplace, action: str, needed: int) -> None:
     free = free_disk(place)
-    if free < plan.bytes:
+    if free < needed:
         raise ActionFailed(
-            f"{plan.action} needs about {plan.bytes:,} bytes and {free:,} are free; free some, then run it again."
+            f"{action} needs about {needed:,} bytes and {free:,} are free; free some, then run it again."
         )
 
 

@@ -259,10 +259,10 @@ def last_blocks(place: Workplace) -> dict[str, int]:
     return {partition: held.get(partition, 0) for partition in table.partitions}
 
 
-def bytes_of(place: Workplace) -> dict[str, int]:
-    """Bytes on disk of each partition of the table."""
+def bytes_of(place: Workplace, name: str = "") -> dict[str, int]:
+    """Bytes on disk of each partition of the table, or of another of its database; none where it is not there."""
     table = place.incident.table
-    parts = place.warehouse.ask_again("partitions", database=table.database, table=table.name).rows
+    parts = place.warehouse.ask_again("partitions", database=table.database, table=name or table.name).rows
     return {row["partition_id"]: int(row["bytes"]) for row in parts}
 
 

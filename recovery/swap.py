@@ -129,13 +129,13 @@ class Swap:
         shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_{'x' * 8}")  # it is named when it is built
         partitions = facts.get("partitions") or list(_partitions(place))
         shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
-        held, rows = bytes_of(place), backfill.window_rows(counted)
+        held, made, rows = bytes_of(place), bytes_of(place, shadow), backfill.window_rows(counted)
         cut = ranges.of_table(place.warehouse, RANGE_ROWS)
         orphans = counted.count(census.ORPHAN) if place.incident.deduplicate.orphans == "quarantine" else 0
         units = [
             Unit(
                 f"{words} {partition}", kind, undo, 0, {**shared, "partition": partition, "number": number},
-                held.get(partition, 0) if kind == "merge" else 0, counted=False,
+                made.get(partition, held.get(partition, 0)) if kind == "merge" else 0, counted=False,
             )
             for words, kind, undo in (
                 ("merge the shadow of partition", "merge", DROPPED),

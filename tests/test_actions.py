@@ -228,6 +228,22 @@ def test_what_was_merged_just_before_it_is_removed_stays_and_the_next_run_goes_o
     deduplicated_as_planned(in_two_parts, there)
 
 
+@pytest.mark.usefixtures("gates_open")
+def test_an_action_that_merges_begins_only_with_room_for_what_the_server_asks_for(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OPTIMIZE is refused unless twice the bytes of the parts are free: 40 GB for a shadow of 96 million fills."""
+    case = backfilled.clone(tmp_path)
+    size = case.value(
+        "SELECT max(size) FROM (SELECT sum(bytes_on_disk) AS size FROM system.parts WHERE database = currentDatabase() "
+        f"AND table = '{FILLS}' AND active GROUP BY partition_id)"
+    )
+    monkeypatch.setattr(action, "free_disk", lambda place: int(1.9 * size))
+    with pytest.raises(ActionFailed, match="deduplicate needs about .* bytes and .* are free"):
+        finish(case, "phase4")
+    assert not [line for line in case.lines("started") if line["action"] == "deduplicate"]
+
+
 def test_a_deduplication_refuses_while_corrections_are_missing_whatever_is_overridden(case: Case) -> None:
     there = case.fingerprint()
     assert case.pytest("phase4", "--execute", "--override-gate", "in a hurry") == 11, case.output

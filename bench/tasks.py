@@ -135,7 +135,7 @@ def backfill(mode: str) -> Callable[[World], Took]:
         took = Took()
         with world.fresh(BROKEN, mode=mode) as place:
             plan = act(place, Backfill(), took, world=world)
-            world.hold(f"backfill {mode}", partial(Backfill().verify, place, plan))
+            world.hold(f"backfill {mode}", partial(Backfill().verify, place, plan, None))
         return took
 
     return of_mode
@@ -196,7 +196,7 @@ def rebuild(world: World) -> Took:
         plan = act(place, Rebuild(), took, kinds, world=world)
         made = sizes(place, cutoff_at(place), known.table)
         took.told |= {what: sum(row[what] for row in made) for what in ("conditions", "longs", "shorts")}
-        world.hold("rebuild", partial(Rebuild().verify, place, plan))
+        world.hold("rebuild", partial(Rebuild().verify, place, plan, None))
     return took
 
 

@@ -239,7 +239,7 @@ def test_an_action_that_merges_begins_only_with_room_for_what_the_server_asks_fo
         f"AND table = '{FILLS}' AND active GROUP BY partition_id)"
     )
     monkeypatch.setattr(action, "free_disk", lambda place: int(1.9 * size))
-    with pytest.raises(ActionFailed, match="deduplicate needs about .* bytes and .* are free"):
+    with pytest.raises(ActionFailed, match=r"deduplicate needs about .* bytes and .* are free"):
         finish(case, "phase4")
     assert not [line for line in case.lines("started") if line["action"] == "deduplicate"]
 

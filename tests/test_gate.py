@@ -599,6 +599,7 @@ def warehouse() -> Any:
         ask_again=ask,
         once=lambda _, make: make(),
         answers=None,
+        seen="t",
         words={"quarantine": "`q`", "table": "`t`"},
     )
 

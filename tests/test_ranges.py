@@ -126,7 +126,7 @@ def test_figures_of_ranges_are_added_up_by_what_they_are_about_and_sums_of_hashe
     with asked(broken) as warehouse:
         cut, table = ranges.of_table(warehouse, 300), warehouse.words["table"]
         known = census.parameters(warehouse) | {"has_baseline": False, "has_quarantine": False, "since_version": 0}
-        known |= {"shared": [], "shared_before": []}
+        known |= {"shared": [], "shared_before": [], "aside_in": []}
         known["names"] = {"baseline": table, "set_aside": table}
         found = ranges.ask(warehouse, "census_table", cut, holdings.BY, **known)
         (whole,) = ranges.whole(warehouse)

@@ -7,7 +7,7 @@ import re
 import uuid
 from typing import Any
 
-from recovery import census, ranges, snapshot, staging
+from recovery import census, parts, ranges, snapshot, staging
 from recovery.action import Plan, Unit, baseline, last_done
 from recovery.backfill import bytes_per_row, window_identities, window_rows
 from recovery.errors import StatementFailed
@@ -16,9 +16,7 @@ from recovery.statements import Schema, Write
 from recovery.warehouse import Answer, Warehouse
 from recovery.workplace import Workplace
 
-SHARE_IDENTITIES = (
-    10_000_000  # identities whose hashes one statement holds in memory, where the table is asked as a whole
-)
+SHARE_IDENTITIES = 10_000_000  # whose hashes one statement holds in memory, where the table is asked as a whole
 LISTED_ROWS = 2_000_000  # rows of the table that are looked through at a time
 TRIES = 5  # to remove what lies in parts that are merged meanwhile
 CANNOT_MERGE_NOW = 388  # another merge has some of the parts; OPTIMIZE is asked again
@@ -163,12 +161,12 @@ class Deduplicate:
         raise ValueError(f"no such unit: {unit.kind}")
 
     def do(self, place: Workplace, plan: Plan, unit: Unit, label: str) -> None:
+        if unit.kind == "superseded":
+            self._remove(place, unit, label)
+            return
         writes = self._writes(place, unit, staging.mark_of(label))
         if unit.kind == "optimize":
             self._optimize(place, writes[0], label)
-            return
-        if unit.kind == "superseded":
-            self._remove(place, unit, label)
             return
         place.send(writes, label)
 
@@ -178,8 +176,7 @@ class Deduplicate:
             mark = staging.mark_of(label) + (f"_{tried}" if tried else "")
             *notes, removal = self._writes(place, unit, mark)
             place.send(notes, f"{label}-{tried}")
-            noted = set(removal.values["parts"])
-            whole = noted <= {row["name"] for row in _parts(place)}
+            whole = set(removal.values["parts"]) <= set(_parts(place))
             place.send([removal], f"{label}-{tried}")
             if whole:
                 return
@@ -187,7 +184,7 @@ class Deduplicate:
 
     def _removal(self, place: Workplace, unit: Unit, values: dict[str, Any], mark: str) -> list[Write]:
         """Where the rows lie is noted by parts, so that one DELETE needs no identities, and memory for bitmaps alone."""
-        found = {**values, "parts": [row["name"] for row in _parts(place)]}
+        found = {**values, "parts": _parts(place)}
         worklist, places = (staging.quoted(place, unit.values["worklist"] + end) for end in ("", f"_places_{mark}"))
         return [
             Write("places_create", {"target": places}, part="-create"),
@@ -240,11 +237,9 @@ def _pieces(place: Workplace, superseded: int, in_ranges: bool) -> list[dict[str
     return [{**cut[0], "share": share, "first_share": 0, "shares": shares} for share in range(shares)]
 
 
-def _parts(place: Workplace) -> list[dict[str, Any]]:
-    """The active parts of the affected partitions."""
-    table = place.incident.table
-    asked: dict[str, Any] = {"database": table.database, "table": table.name, "partitions": list(table.partitions)}
-    return place.warehouse.ask_again("part_hashes", **asked).rows
+def _parts(place: Workplace) -> list[str]:
+    """The names of the active parts of the affected partitions."""
+    return parts.names(place.warehouse, place.incident.table.name, place.incident.table.partitions)
 
 
 def _ranges(place: Workplace, unit: Unit) -> list[dict[str, Any]]:

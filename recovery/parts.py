@@ -10,16 +10,18 @@ from recovery.warehouse import Warehouse
 
 def hashes(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[list[str]]:
     """Partition, rows and hash of the files of each active part, as text, in one order."""
-    return [
-        [row["partition_id"], str(row["rows"]), row["hash_of_all_files"]]
-        for row in _active(warehouse, table, partitions)
-    ]
+    return _told(_active(warehouse, table, partitions))
 
 
 def in_order(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[list[str]]:
     """As `hashes`, in the order of their blocks: of rows of one sorting key and version FINAL shows the last."""
     rows = sorted(_active(warehouse, table, partitions), key=lambda row: (row["partition_id"], row["min_block_number"]))
-    return [[row["partition_id"], str(row["rows"]), row["hash_of_all_files"]] for row in rows]
+    return _told(rows)
+
+
+def names(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[str]:
+    """The names of the active parts."""
+    return [row["name"] for row in _active(warehouse, table, partitions)]
 
 
 def are_same(warehouse: Warehouse, table: str, other: str, partitions: Sequence[str]) -> bool:
@@ -54,6 +56,10 @@ def are_there(warehouse: Warehouse, table: str, names: Sequence[str], partitions
     there = _active(warehouse, table, partitions)
     as_they_are = all(row["patched"] == row["partition_id"] for row in there)
     return not names or (as_they_are and set(names) <= {row["name"] for row in there})
+
+
+def _told(rows: Sequence[dict[str, Any]]) -> list[list[str]]:
+    return [[row["partition_id"], str(row["rows"]), row["hash_of_all_files"]] for row in rows]
 
 
 def _active(warehouse: Warehouse, table: str, partitions: Sequence[str]) -> list[dict[str, Any]]:

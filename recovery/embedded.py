@@ -99,6 +99,7 @@ def _listen(engine: Engine, password: str, port: int) -> Any:
             max_request_body_size=1 << 50,
             max_request_header_size=1 << 20,
             channel_timeout=3600,
+            asyncore_use_poll=True,  # select takes no descriptor above 1023, and parts have thousands of files
             log_socket_errors=False,  # a client that went away is no news
         )
     except OSError as error:
@@ -137,7 +138,8 @@ def main(argv: list[str]) -> int:
     if options.until_stdin_closes:
         threading.Thread(target=_stop_when_stdin_closes, daemon=True).start()
     print(f"clickhouse://default:{password}@{HOST}:{http_server.effective_port}/default", flush=True)
-    print("Ctrl-C stops it. The user `reader`, with the same password, can only read.", file=sys.stderr)
+    if not options.until_stdin_closes:
+        print("Ctrl-C stops it. The user `reader`, with the same password, can only read.", file=sys.stderr)
     http_server.run()
     http_server.close()
     engine.close()
@@ -159,6 +161,7 @@ class EmbeddedServer:
         self.dsn = self.reader_dsn = ""
         self.pid = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._errors: IO[bytes] | None = None
 
     def start(self) -> None:
         inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -171,22 +174,20 @@ class EmbeddedServer:
             self.time_zone,
             "--until-stdin-closes",
         ]
-        with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                start_new_session=True,  # the terminal's Ctrl-C is for the parent, who decides
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in (str(ROOT), *inherited) if path)},
-            )
-            self._process, self.pid = process, process.pid
-            self.dsn = cast("IO[bytes]", process.stdout).readline().decode().strip()
-            if not self.dsn:
-                self.stop()
-                errors.seek(0)
-                said = errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing."]
-                raise EmbeddedError(said[-1])
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it is read when the server has ended
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            start_new_session=True,  # the terminal's Ctrl-C is for the parent, who decides
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in (str(ROOT), *inherited) if path)},
+        )
+        self._process, self.pid = process, process.pid
+        self.dsn = cast("IO[bytes]", process.stdout).readline().decode().strip()
+        if not self.dsn:
+            process.wait()
+            raise EmbeddedError(self._end())
         self.reader_dsn = self.dsn.replace("//default:", "//reader:", 1)
         connection = http.client.HTTPConnection(urlsplit(self.dsn).netloc.rpartition("@")[2], timeout=30)
         connection.request("GET", "/ping")
@@ -194,10 +195,18 @@ class EmbeddedServer:
         connection.close()
 
     def stop(self) -> None:
-        """Ask it to stop, wait up to 20 seconds, then kill it."""
+        """Ask it to stop, wait up to 20 seconds, then kill it. Where it had ended by itself, say so on stderr, and why."""
+        if said := self._end():
+            print(
+                f"The embedded ClickHouse in {self.folder} had ended by itself; it said last: {said}", file=sys.stderr
+            )
+
+    def _end(self) -> str:
+        """The last line that it said, if it had ended by itself before."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return ""
+        by_itself = process.poll() is not None
         process.terminate()
         try:
             process.wait(20)
@@ -207,6 +216,10 @@ class EmbeddedServer:
         for pipe in (process.stdin, process.stdout):
             if pipe:
                 pipe.close()
+        with cast("IO[bytes]", self._errors) as errors:
+            errors.seek(0)
+            said = errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing."]
+        return said[-1] if by_itself else ""
 
     def __enter__(self) -> Self:
         self.start()

@@ -586,6 +586,24 @@ def test_the_password_is_not_in_the_process_list(server: EmbeddedServer) -> None
     assert str(urlsplit(server.dsn).password).encode() not in command
 
 
+def test_it_goes_on_answering_while_a_query_has_thousands_of_files_open(tmp_path: Path) -> None:
+    columns = ", ".join(f"c{n} UInt8" for n in range(100))
+    with EmbeddedServer(tmp_path / "data") as server, connect(server.dsn) as client:
+        wide = "ENGINE = ReplacingMergeTree ORDER BY id SETTINGS min_bytes_for_wide_part = 0"
+        client.command(f"CREATE TABLE many_files (id UInt64, {columns}) {wide}")
+        client.command("SYSTEM STOP MERGES many_files")
+        for _ in range(15):
+            client.command("INSERT INTO many_files (id) SELECT number FROM numbers(200)")
+        query = "SELECT sum(ignore(*) + sleepEachRow(0.01)) FROM many_files FINAL"
+        asked = threading.Thread(target=partial(client.query, query, settings={"max_threads": 1, "max_block_size": 1}))
+        asked.start()
+        assert eventually(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) > 1_500)
+        with connect(server.dsn) as late:
+            assert late.query("SELECT 1").result_rows == [(1,)]
+        assert asked.is_alive()
+        asked.join()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly_even_in_the_middle_of_a_query(tmp_path: Path, number: int) -> None:
     command = [sys.executable, "-m", "recovery.embedded", str(tmp_path)]
@@ -603,6 +621,13 @@ def test_a_signal_ends_it_cleanly_even_in_the_middle_of_a_query(tmp_path: Path, 
             slow.join()
         assert process.stdout.read() == ""
         assert process.stderr.read().count("\n") == 1
+
+
+def test_when_it_ended_by_itself_its_last_words_are_told(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with EmbeddedServer(tmp_path / "data") as server:
+        os.kill(server.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
+    assert f"The embedded ClickHouse in {tmp_path / 'data'} had ended by itself" in capfd.readouterr().err
 
 
 def test_the_child_goes_when_its_parent_is_killed(tmp_path: Path) -> None:

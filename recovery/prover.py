@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from recovery.action import MERGING
 from recovery.backfill import bytes_per_row, is_full, wanted
 from recovery.census import Census
 from recovery.deduplicate import bytes_of
@@ -50,11 +51,12 @@ class Defect:
 @dataclass(frozen=True)
 class Forecast:
     """Bytes of disk that the plan takes: `inserted` by the backfill, `rewritten` by OPTIMIZE while snapshots keep the
-    old parts."""
+    old parts. Of the largest partition `asked` is what OPTIMIZE wants free before it begins."""
 
     rows: int
     bytes_per_row: int
     affected: int
+    largest: int
 
     @property
     def inserted(self) -> int:
@@ -65,8 +67,12 @@ class Forecast:
         return self.affected + self.inserted
 
     @property
+    def asked(self) -> int:
+        return MERGING * (self.largest + self.inserted)
+
+    @property
     def needed(self) -> int:
-        return self.inserted + self.rewritten
+        return self.inserted + self.affected - self.largest + self.asked
 
 
 @dataclass(frozen=True)
@@ -170,6 +176,6 @@ def _known_defects() -> list[Defect]:
 def forecast(place: Workplace, counted: Census) -> Forecast:
     """The disk that the plan takes on the table as counted."""
     held, incident = bytes_of(place), place.incident
-    affected = sum(size for partition, size in held.items() if partition in incident.table.partitions)
+    affected = [held.get(partition, 0) for partition in incident.table.partitions]
     rows = sum(counted.per_day(*wanted(is_full(place, counted))).values())
-    return Forecast(rows, bytes_per_row(place), affected)
+    return Forecast(rows, bytes_per_row(place), sum(affected), max(affected))

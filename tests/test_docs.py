@@ -234,6 +234,7 @@ def test_every_exit_code_is_in_messages_md(page: Path) -> None:
     named = set(re.findall(r"\bexit (?:code )?(\d+)", page.read_text("utf-8")))
     assert sorted(named - known) == []
     assert named or page == CHANGELOG
+    assert page != CHANGELOG or "## Unreleased" in page.read_text("utf-8")
 
 
 def test_the_runbook_says_what_to_do_about_every_check() -> None:

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import pytest
 
-from recovery import plan, staging
+from recovery import plan, prover, staging
 from recovery.actions import ACTIONS
 from recovery.incident import load
 from recovery.statements import Column, Schema, Write, partition_expression
@@ -159,6 +159,12 @@ def started(*units: tuple[str, str]) -> dict[str, Any]:
 
 def done(name: str, rows: int, seconds: float) -> dict[str, Any]:
     return {"kind": "unit", "action": "backfill", "unit": name, "state": "done", "rows": rows, "seconds": seconds}
+
+
+def test_the_disk_that_is_wanted_is_what_optimize_asks_for_at_the_largest_partition() -> None:
+    forecast = prover.Forecast(rows=10, bytes_per_row=3, affected=150, largest=100)
+    assert forecast.rewritten == 150 + 30
+    assert forecast.needed == 30 + 50 + 2 * (100 + 30)
 
 
 def test_seconds_come_from_finished_units_of_the_same_kind_alone() -> None:

@@ -51,12 +51,14 @@ class Defect:
 @dataclass(frozen=True)
 class Forecast:
     """Bytes of disk that the plan takes: `inserted` by the backfill, `rewritten` by OPTIMIZE while snapshots keep the
-    old parts. Of the largest partition `asked` is what OPTIMIZE wants free before it begins."""
+    old parts. Of the largest partition `asked` is what OPTIMIZE wants free before it begins; what a swap took out of its
+    shadow, `removed` rows, is not reckoned in that."""
 
     rows: int
     bytes_per_row: int
     affected: int
     largest: int
+    removed: int = 0
 
     @property
     def inserted(self) -> int:
@@ -68,7 +70,7 @@ class Forecast:
 
     @property
     def asked(self) -> int:
-        return MERGING * (self.largest + self.inserted)
+        return MERGING * max(self.inserted, self.largest + self.inserted - self.removed * self.bytes_per_row)
 
     @property
     def needed(self) -> int:
@@ -177,5 +179,7 @@ def forecast(place: Workplace, counted: Census) -> Forecast:
     """The disk that the plan takes on the table as counted."""
     held, incident = bytes_of(place), place.incident
     affected = [held.get(partition, 0) for partition in incident.table.partitions]
-    rows = sum(counted.per_day(*wanted(is_full(place, counted))).values())
-    return Forecast(rows, bytes_per_row(place), sum(affected), max(affected))
+    full = incident.swaps or is_full(place, counted)
+    rows = sum(counted.per_day(*wanted(full)).values())
+    removed = counted.count(*wanted(full), of="rows") if incident.swaps else 0
+    return Forecast(rows, bytes_per_row(place), sum(affected), max(affected), removed)

@@ -96,7 +96,8 @@ class Build:
             return backfill.writes_of(place, unit, shadow, mark)
         fresh, values = f"{unit.values['shadow']}_{mark}", _values(place, unit)
         table = staging.quoted(place, fresh)
-        copied = snapshot.writes(place.warehouse, fresh, unit.values["partitions"])
+        made, *attached = snapshot.writes(place.warehouse, fresh, unit.values["partitions"])
+        copied = [made, Write("swap_shadow_sized", {"shadow": table}, part="sized"), *attached]
         right: list[tuple[str, dict[str, Any]]] = [
             (staging.quoted(place, name), {}) for name in backfill.parts_of(unit)
         ]
@@ -129,7 +130,7 @@ class Swap:
         shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_{'x' * 8}")  # it is named when it is built
         partitions = facts.get("partitions") or list(_partitions(place))
         shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
-        held, made, rows = bytes_of(place), bytes_of(place, shadow), backfill.window_rows(counted)
+        held, made, rows = bytes_of(place), _bytes_to_merge(place, shadow), backfill.window_rows(counted)
         cut = ranges.of_table(place.warehouse, RANGE_ROWS)
         orphans = counted.count(census.ORPHAN) if place.incident.deduplicate.orphans == "quarantine" else 0
         units = [
@@ -301,6 +302,17 @@ def _until_inserts_ended(place: Workplace) -> None:
             return
         place.sleep(1)
     raise ActionFailed(f"an insert into {place.incident.table.name} has been running for {PATIENCE_SECONDS} s")
+
+
+def _bytes_to_merge(place: Workplace, shadow: str) -> dict[str, int]:
+    """Bytes of each partition of the shadow without the rows that are taken out; none where it is not there."""
+    warehouse, table = place.warehouse, place.incident.table
+    if not snapshot.is_there(warehouse, shadow):
+        return {}
+    shown = warehouse.ask_again("rows_of", names={"table": staging.quoted(place, shadow)}).rows
+    rows = {row["partition_id"]: int(row["rows"]) for row in shown}
+    held = warehouse.ask_again("partitions", database=table.database, table=shadow).rows
+    return {row["partition_id"]: row["bytes"] * rows.get(row["partition_id"], 0) // row["rows"] for row in held}
 
 
 def _partitions(place: Workplace) -> tuple[str, ...]:

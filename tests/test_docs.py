@@ -329,6 +329,7 @@ VERBS = {
     r"RENAME TABLE": {"SELECT", "DROP TABLE", "INSERT", "CREATE TABLE"},  # of both names, which begin alike
     r"ALTER TABLE(?= \S+ DROP PARTITION)": {"ALTER DELETE"},
     r"ALTER TABLE(?= \S+ MODIFY COMMENT)": {"ALTER MODIFY COMMENT"},
+    r"ALTER TABLE(?= \S+ MODIFY SETTING)": {"ALTER SETTINGS"},
     r"ALTER TABLE(?= \S+ MOVE PARTITION)": {
         "SELECT",
         "ALTER DELETE",

@@ -141,6 +141,17 @@ def test_a_partition_that_has_the_shadows_parts_is_in_place_only_when_what_it_he
         assert swap._is_in_place(place, unit)
 
 
+def test_what_is_taken_out_of_the_shadow_is_not_counted_in_the_disk_that_its_merge_asks_for(built: Case) -> None:
+    with workplace(built) as place:
+        planned = [unit for unit in swap.Swap().plan(place).units if unit.kind == "merge"]
+        for unit in planned:
+            held = swap.bytes_of(place, unit.values["shadow"])
+            assert 0 < unit.bytes < held[unit.values["partition"]]
+            made = built.value(f"SHOW CREATE TABLE {unit.values['shadow']}")
+            assert "exclude_deleted_rows_for_part_size_in_merge = 1" in made
+    assert planned
+
+
 @pytest.mark.usefixtures("gates_open")
 def test_a_swap_is_refused_once_the_window_or_the_shadow_was_written_to(built: Case) -> None:
     (line,) = built.lines("done")

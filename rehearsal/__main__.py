@@ -31,8 +31,17 @@ from recovery.ledger import Ledger
 from recovery.phases import PHASES as IN_ORDER
 from rehearsal.boards import compare_boards
 from rehearsal.clock import Clock
-from rehearsal.folder import BEFORE, RehearsalError, Usage, memory_of, prepare, require_disk, told
-from rehearsal.folder import PHASES as PHASES_WANT
+from rehearsal.folder import (
+    BEFORE,
+    MERGE,
+    MERGE_BY_SWAP,
+    RehearsalError,
+    Usage,
+    memory_of,
+    prepare,
+    require_disk,
+    told,
+)
 from rehearsal.generate import compare, generate, generated_before, truth_counts
 from rehearsal.positions import Resolved, compare_positions, make_as_they_must_be, sizes
 from rehearsal.scenario import SCENARIO, ask, execute
@@ -102,8 +111,9 @@ def rehearse(chosen: argparse.Namespace, console: Console) -> int:
         else []
     )
     with ExitStack() as stack:
+        merge = (MERGE_BY_SWAP if chosen.swap else MERGE) if asked else 0
         kept_free = load(chosen.incident).limits.free_disk_percent
-        disk = require_disk(chosen.keep, chosen.source, chosen.rows, PHASES_WANT if asked else 0, kept_free)
+        disk = require_disk(chosen.keep, chosen.source, chosen.rows, merge, kept_free)
         folder = prepare(chosen.keep, chosen.source, stack)
         trail = folder if chosen.keep else _trail(chosen.incident.stem)
         server = stack.enter_context(EmbeddedServer(folder / "clickhouse"))

@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-# Bytes per CLOB fill of January: what its generation takes at most, with its merges, what that leaves, and what the phases want
-# on top of this: 95 for right rows, and 455 free for the merge of the partition, of which it takes less. Measured at 96,000,000.
-GENERATING, GENERATED, PHASES = 520, 340, 550
+# Bytes per CLOB fill of January: what its generation takes at most, with its merges, and what that leaves; what the phases take
+# on top, and what they want free for the merge of January's partition, in which a swap has less. Measured at 96,000,000.
+GENERATING, GENERATED, PHASES = 520, 340, 350
+MERGE, MERGE_BY_SWAP = 550, 440
 ANYWAY = 300_000_000
 GIGABYTE = 10**9
 BEFORE = "generate"  # --until this, no phase is run
@@ -25,10 +26,11 @@ class RehearsalError(Exception):
     exit_code = 4
 
 
-def require_disk(keep: Path | None, source: Path | None, rows: int, phases: int, kept_free_percent: float) -> str:
+def require_disk(keep: Path | None, source: Path | None, rows: int, merge: int, kept_free_percent: float) -> str:
     """What will be taken and what is free, in a sentence; an error where that is too little. Nothing is made yet.
 
-    `phases`: the bytes per row that they want. `kept_free_percent` of the disk is what the suite itself does not go below.
+    `merge`: the bytes per row that the phases want free on top of the generation; 0 where none is asked.
+    `kept_free_percent` of the disk is what the suite itself does not go below.
     """
     if source:
         _require_generation_alone(source)
@@ -36,12 +38,16 @@ def require_disk(keep: Path | None, source: Path | None, rows: int, phases: int,
     while not where.exists():
         where = where.parent
     disk = shutil.disk_usage(where)
-    needed = ANYWAY + (size_of(source) * phases // GENERATED if source else rows * max(GENERATING, GENERATED + phases))
-    reserve = int(disk.total * kept_free_percent / 100) if phases else 0
-    sentence = f"up to {told(needed)} of disk, of {told(disk.free)} that are free at {where}"
-    if needed + reserve > disk.free:
-        left = f", and {told(reserve)} have to stay free" if reserve else ""
-        raise RehearsalError(f"this rehearsal takes {sentence}{left}; free some, or take fewer --rows")
+    rows, generated = (size_of(source) // GENERATED, 0) if source else (rows, GENERATED)
+    taken = ANYWAY + rows * max(0 if source else GENERATING, generated + (PHASES if merge else 0))
+    reserve = int(disk.total * kept_free_percent / 100) if merge else 0
+    sentence = f"up to {told(taken)} of disk, of {told(disk.free)} that are free at {where}"
+    wanted = max(taken + reserve, ANYWAY + rows * (generated + merge))
+    if wanted > disk.free:
+        because = f" ({told(reserve)} have to stay free, and OPTIMIZE wants twice of what it merges)" if merge else ""
+        raise RehearsalError(
+            f"this rehearsal takes {sentence}, and wants {told(wanted)} free{because}; free some, or take fewer --rows"
+        )
     return sentence
 
 

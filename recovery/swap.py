@@ -97,7 +97,7 @@ class Build:
         fresh, values = f"{unit.values['shadow']}_{mark}", _values(place, unit)
         table = staging.quoted(place, fresh)
         made, *attached = snapshot.writes(place.warehouse, fresh, unit.values["partitions"])
-        copied = [made, Write("swap_shadow_sized", {"shadow": table}, part="sized"), *attached]
+        copied = [made, Write("swap_shadow_settings", {"shadow": table}, part="settings"), *attached]
         right: list[tuple[str, dict[str, Any]]] = [
             (staging.quoted(place, name), {}) for name in backfill.parts_of(unit)
         ]

@@ -152,6 +152,16 @@ def test_what_is_taken_out_of_the_shadow_is_not_counted_in_the_disk_that_its_mer
     assert planned
 
 
+def test_the_shadow_stays_in_the_parts_that_it_was_built_in_until_the_swap_merges_them(built: Case) -> None:
+    (line,) = built.lines("done")
+    shadow = line["plan"]["facts"]["shadow"]
+    asked = f"SELECT groupArray(name) FROM (SELECT name FROM system.parts WHERE table = '{shadow}' AND active ORDER BY name)"
+    before = built.value(asked)
+    assert len(before) > 2
+    built.command(f"OPTIMIZE TABLE {shadow}")  # one merge, as in the background; the swap's is FINAL
+    assert built.value(asked) == before
+
+
 @pytest.mark.usefixtures("gates_open")
 def test_a_swap_is_refused_once_the_window_or_the_shadow_was_written_to(built: Case) -> None:
     (line,) = built.lines("done")

@@ -124,6 +124,7 @@ def test_only_statements_that_wait_for_the_background_have_no_end_of_time() -> N
         "staging_move",
         "superseded_delete",
         "swap_replace",
+        "swap_shadow_settings",
         "window_clear",
     }
 

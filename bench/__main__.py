@@ -32,12 +32,11 @@ from bench.measure import Server, Took
 from bench.tasks import TASKS, Part, Task, overhead
 from bench.world import BROKEN, World
 from recovery.embedded import EmbeddedServer
-from rehearsal.folder import RehearsalError, prepare, require_disk
+from rehearsal.folder import PHASES, RehearsalError, prepare, require_disk
 from rehearsal.generate import generated_before
 
 EVERY = 0.1  # seconds between two looks at the server's memory; a look takes some milliseconds
 QUARTER = " at a quarter"
-TAKES = 300  # bytes of disk for each fill of a kept generation: what the tasks write on top of it
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -132,7 +131,7 @@ def _world(stack: ExitStack, folder: Path, scratch: Path, rows: int) -> World:
 def _kept(stack: ExitStack, source: Path, scratch: Path) -> World:
     """What a rehearsal generated, as hard links beside it: it stays as it is."""
     try:
-        require_disk(None, source, 0, TAKES, 0)
+        require_disk(None, source, 0, PHASES, 0)
         world = _served(stack, prepare(None, source, stack) / "clickhouse", scratch, 0)
         world.rows, _, _ = generated_before(world.server.client, source)
     except (RehearsalError, OSError) as error:

@@ -97,7 +97,7 @@ def test_disk_is_free_for_the_plan(
     evidence.show(
         disk, *counted.answers, examined=disk.first["disks"], free_bytes=free, unwritable=unwritable,
         affected_bytes=forecast.affected, inserted_bytes=forecast.inserted, rewritten_bytes=forecast.rewritten,
-        asked_by_optimize=forecast.asked,
+        asked_bytes=forecast.asked,
     )  # fmt: skip
     needed = max(forecast.needed, int(forecast.affected * incident.gates.free_disk_factor))
     evidence.expect("free bytes of disk", free, ">=", needed)

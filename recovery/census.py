@@ -76,26 +76,32 @@ class Census:
         *,
         since: Line | None = None,
     ) -> Self:
-        """Of the window, or of another range [start, end). With the ledger's line of the action that took a snapshot its
-        holdings say what became of each identity `since`, by the same scan."""
+        """Of the window, or of another range [start, end), beyond which nothing is looked at if it agrees. With the ledger's
+        line of the action that took a snapshot its holdings say what became of each identity `since`, by the same scan."""
         asked = parameters(warehouse, start, end)
+        if (start, end) != (None, None):
+            alone = Holdings.take(warehouse, asked, since, beyond=False)
+            if found := cls._agreeing(warehouse, alone, asked):
+                return replace(found, holdings=alone)
         held = Holdings.take(warehouse, asked, since)
-        return replace(cls._of(warehouse, held, asked), holdings=held)
+        return replace(cls._agreeing(warehouse, held, asked) or cls._matched(warehouse, held, asked), holdings=held)
 
     @classmethod
-    def _of(cls, warehouse: Warehouse, holdings: Holdings, asked: Mapping[str, Any]) -> Self:
-        quiet = frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
-        cut = ranges.of_table(warehouse)
-        held = [row for row in holdings.by(*BY, of=(*COUNTED, "content", "told_apart")) if row["class"]]
+    def _agreeing(cls, warehouse: Warehouse, holdings: Holdings, asked: Mapping[str, Any]) -> Self | None:
+        """By what the table's rows say by themselves; None where its good rows are not those of the source."""
+        held = _by_class(holdings)
+        if not _may_agree(held, warehouse.incident.gates.orphan_percent):
+            return None
+        right = _right_rows(warehouse, asked)
+        found = cls((holdings.answer, right), held, _quiet(warehouse))
+        if _agree(held, right.rows) and found._counts_each_once(warehouse, asked):
+            return found
+        return None
 
-        def right_rows() -> Answer:  # asked where it is needed, and once
-            return ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
-
-        if _may_agree(held, warehouse.incident.gates.orphan_percent):
-            right = right_rows()
-            found = cls((holdings.answer, right), held, quiet)
-            if _agree(held, right.rows) and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
-                return found
+    @classmethod
+    def _matched(cls, warehouse: Warehouse, holdings: Holdings, asked: Mapping[str, Any]) -> Self:
+        """By laying each identity of the table beside its right row."""
+        held, quiet = _by_class(holdings), _quiet(warehouse)
         if not ranges.fits(warehouse, asked):
             names = {"which": statements.condition("has_a_right_row", warehouse.words)}
 
@@ -106,17 +112,17 @@ class Census:
             # Rows of the days after it, which a live writer goes on with, do not bear on what the window is matched with.
             last = asked["time_to"].date().isoformat()
             known = [row for row in held if row["class"] not in (OUTSIDE, OUTSIDE_BROKEN) or row["day"] < last]
-            beside = reuse.once(warehouse, MATCHING, [asked, known, right_rows().rows], match)
+            beside = reuse.once(warehouse, MATCHING, [asked, known, _right_rows(warehouse, asked).rows], match)
             found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
-            if found.rows and (len(cut) == 1 or found._has_whole_orphans(warehouse, asked)):
+            if found.rows and found._counts_each_once(warehouse, asked):
                 return found
         exact = warehouse.ask("census", **asked)
         return cls((exact,), exact.rows, quiet)
 
-    def _has_whole_orphans(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
+    def _counts_each_once(self, warehouse: Warehouse, asked: Mapping[str, Any]) -> bool:
         """Whether what is broken alone in its range is so in the whole table."""
         orphans = self.count(ORPHAN, UNCORRECTED)
-        if not orphans or self.count(of="broken_rows") > MANY_BROKEN:
+        if len(ranges.of_table(warehouse)) == 1 or not orphans or self.count(of="broken_rows") > MANY_BROKEN:
             return True
         return bool(warehouse.ask("census_orphans", **asked).first["orphans"] == orphans)
 
@@ -167,6 +173,19 @@ class Census:
         names = sorted({row["class"] for row in self.rows})
         counts = {name: self.count(name, day=day, subject=subject) for name in names}
         return {name: count for name, count in counts.items() if count}
+
+
+def _by_class(holdings: Holdings) -> list[dict[str, Any]]:
+    return [row for row in holdings.by(*BY, of=(*COUNTED, "content", "told_apart")) if row["class"]]
+
+
+def _right_rows(warehouse: Warehouse, asked: Mapping[str, Any]) -> Answer:
+    """Asked once in a run."""
+    return ranges.ask(warehouse, "census_right", ranges.of_source(warehouse, asked), ("day",), **asked)
+
+
+def _quiet(warehouse: Warehouse) -> frozenset[str]:
+    return frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
 
 
 def _may_agree(held: Sequence[Mapping[str, Any]], orphan_percent: float) -> bool:

@@ -31,8 +31,16 @@ class Holdings:
     has_accounts: bool  # the snapshot was there to be compared with
 
     @classmethod
-    def take(cls, warehouse: Warehouse, asked: Mapping[str, Any], since: Mapping[str, Any] | None = None) -> Self:
-        """`asked` is what the census is asked with; `since` the ledger's line of the action that took the snapshot."""
+    def take(
+        cls,
+        warehouse: Warehouse,
+        asked: Mapping[str, Any],
+        since: Mapping[str, Any] | None = None,
+        *,
+        beyond: bool = True,
+    ) -> Self:
+        """`asked` is what the census is asked with; `since` the ledger's line of the action that took the snapshot. Not
+        `beyond` the time that is asked for, rows outside it are not looked at."""
         names = {"baseline": warehouse.words["table"], "set_aside": warehouse.words["table"]}
         known: dict[str, Any] = {"has_baseline": False, "has_quarantine": False, "since_version": 0}
         database = warehouse.incident.table.database
@@ -45,6 +53,7 @@ class Holdings:
             version = since["plan"]["facts"]["start_version"]
             known = {"has_baseline": True, "has_quarantine": there, "since_version": version}
         quarantine = warehouse.incident.table.quarantine if known["has_quarantine"] else ""
+        known["beyond"] = beyond
         scan = _Scan(warehouse, asked, names, known, since["snapshot"] if since is not None else "", quarantine)
         found = warehouse.once(json.dumps(["holdings", warehouse.words, names, known, asked], default=str), scan.of_all)
         table = warehouse.incident.table

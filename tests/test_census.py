@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,36 @@ def test_a_table_that_lacks_corrections_is_asked_exactly(case: Case, monkeypatch
     assert not taken.agrees
     assert found == exact
     assert taken.count(census.UNCORRECTED)
+
+
+OF_A_CLEAN_DAY = "source = 'clob' AND toDate(event_time) = '2026-01-15'"
+
+
+@pytest.mark.parametrize("size", [300, 1_000_000])
+@pytest.mark.parametrize(
+    ("fault", "agrees"),
+    [
+        (FAULTS["nothing"], True),
+        (replaced("usdc_delta + 1 AS usdc_delta", one(OF_A_CLEAN_DAY)), False),
+        (replaced("event_time + INTERVAL 3 DAY AS event_time", one(OF_A_CLEAN_DAY)), False),
+    ],
+)
+def test_of_the_clean_days_no_other_is_read_unless_they_do_not_agree(
+    backfilled: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, agrees: bool, size: int
+) -> None:
+    case = backfilled.clone(tmp_path)
+    fault(case)
+    rows_per_range(monkeypatch, size, size)
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        start, end = census.clean_range(warehouse)
+        taken = census.Census.take(warehouse, start, end)
+        exact = warehouse.ask("census", **census.parameters(warehouse, start, end))
+    inside = counts([row for row in exact.rows if start <= datetime.fromisoformat(f"{row['day']}T00:00Z") < end])
+    found = counts(taken.rows)
+    assert taken.agrees == agrees
+    assert {key: figures for key, figures in found.items() if key in inside} == inside
+    assert (len(found) > len(inside)) != agrees
+    assert bool(taken.count(census.DIFFERENT)) != agrees
 
 
 # fault: (how, its class in the exact statement)

@@ -125,7 +125,12 @@ def assert_the_source_is_whole(case: Case, size: int, kind: type = str) -> None:
 def test_figures_of_ranges_are_added_up_by_what_they_are_about_and_sums_of_hashes_stay_64_bits(broken: Case) -> None:
     with asked(broken) as warehouse:
         cut, table = ranges.of_table(warehouse, 300), warehouse.words["table"]
-        known = census.parameters(warehouse) | {"has_baseline": False, "has_quarantine": False, "since_version": 0}
+        known = census.parameters(warehouse) | {
+            "has_baseline": False,
+            "has_quarantine": False,
+            "since_version": 0,
+            "beyond": True,
+        }
         known |= {"shared": [], "shared_before": [], "aside_in": []}
         known["names"] = {"baseline": table, "set_aside": table}
         found = ranges.ask(warehouse, "census_table", cut, holdings.BY, **known)

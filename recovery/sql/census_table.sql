@@ -1,7 +1,8 @@
 -- What the affected partitions hold in one range of the sorting key: identities by day, test subject, what their own rows say of
 -- them (class), and what became of them since the snapshot ${baseline} was taken (account). Identities are told apart by 64 bits.
 -- content is what the good rows of the window hold. rows_before, rows_now and hash are of the rows that merges would leave, and
--- hold where no identity is unsure. account holds where the good rows of the window are those of the source.
+-- hold where no identity is unsure. account holds where the good rows of the window are those of the source. What is beyond the
+-- window is left out where it is not asked for.
 SELECT
     toString(toDate(first_day % 65536)) AS day,
     first_day < 65536 AS in_window,
@@ -111,6 +112,7 @@ FROM
                 toUInt64(${version}) AS version
             FROM ${table}
             WHERE _partition_id IN {partitions:Array(String)} AND ${in_range}
+              AND ({beyond:Bool} OR ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')})
             UNION ALL
             SELECT
                 0 AS is_now,

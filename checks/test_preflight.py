@@ -97,7 +97,7 @@ def test_disk_is_free_for_the_plan(
     evidence.show(
         disk, *counted.answers, examined=disk.first["disks"], free_bytes=free, unwritable=unwritable,
         affected_bytes=forecast.affected, inserted_bytes=forecast.inserted, rewritten_bytes=forecast.rewritten,
-        asked_bytes=forecast.asked,
+        largest_bytes=forecast.largest, asked_bytes=forecast.asked,
     )  # fmt: skip
     needed = max(forecast.needed, int(forecast.affected * incident.gates.free_disk_factor))
     evidence.expect("free bytes of disk", free, ">=", needed)
@@ -105,8 +105,8 @@ def test_disk_is_free_for_the_plan(
     if free < needed:
         evidence.note(
             f"The backfill writes {forecast.rows:,} rows of {forecast.bytes_per_row:,} bytes, OPTIMIZE writes "
-            f"{forecast.rewritten:,} bytes anew, and snapshots keep what it replaces; of the largest partition it begins only "
-            f"with {forecast.asked:,} bytes free. "
+            f"{forecast.rewritten:,} bytes anew, and snapshots keep what it replaces; it begins the largest partition only "
+            f"while {forecast.asked:,} bytes are free, twice what that takes then. "
             "Free some disk, or add a disk to the table's storage policy."
         )
     if unwritable:

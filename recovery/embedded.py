@@ -202,7 +202,7 @@ class EmbeddedServer:
             )
 
     def _end(self) -> str:
-        """The last line that it said, if it had ended by itself before."""
+        """How it ended and what it said last, if it had ended by itself before."""
         process, self._process = self._process, None
         if process is None:
             return ""
@@ -219,7 +219,10 @@ class EmbeddedServer:
         with cast("IO[bytes]", self._errors) as errors:
             errors.seek(0)
             said = errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing."]
-        return said[-1] if by_itself else ""
+        if not by_itself:
+            return ""
+        killed = f" (killed by signal {-process.returncode})" if process.returncode < 0 else ""
+        return f"{said[-1]}{killed}"
 
     def __enter__(self) -> Self:
         self.start()

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from recovery import swap
 from recovery.action import MERGING
 from recovery.backfill import bytes_per_row, is_full, wanted
 from recovery.census import Census
@@ -51,8 +52,8 @@ class Defect:
 @dataclass(frozen=True)
 class Forecast:
     """Bytes of disk that the plan takes: `inserted` by the backfill, `rewritten` by OPTIMIZE while snapshots keep the
-    old parts. Of the largest partition `asked` is what OPTIMIZE wants free before it begins; what a swap took out of its
-    shadow, `removed` rows, is not reckoned in that."""
+    old parts. For the `largest` partition that is merged OPTIMIZE wants `asked` free before it begins; what a swap took out of
+    its shadow before, `removed` rows, is not reckoned in that."""
 
     rows: int
     bytes_per_row: int
@@ -178,8 +179,10 @@ def _known_defects() -> list[Defect]:
 def forecast(place: Workplace, counted: Census) -> Forecast:
     """The disk that the plan takes on the table as counted."""
     held, incident = bytes_of(place), place.incident
-    affected = [held.get(partition, 0) for partition in incident.table.partitions]
-    full = incident.swaps or is_full(place, counted)
-    rows = sum(counted.per_day(*wanted(full)).values())
-    removed = counted.count(*wanted(full), of="rows") if incident.swaps else 0
-    return Forecast(rows, bytes_per_row(place), sum(affected), max(affected), removed)
+    affected = sum(held.get(partition, 0) for partition in incident.table.partitions)
+    merged = swap.partitions_of(place) if incident.swaps else incident.table.partitions
+    largest = max((held.get(partition, 0) for partition in merged), default=0)
+    classes = wanted(incident.swaps or is_full(place, counted))
+    # Of several partitions it is not known which has how many of the rows: then none is reckoned to be taken out.
+    removed = counted.count(*classes, of="rows") if incident.swaps and len(merged) == 1 else 0
+    return Forecast(sum(counted.per_day(*classes).values()), bytes_per_row(place), affected, largest, removed)

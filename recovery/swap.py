@@ -47,7 +47,7 @@ class Build:
         rows, size = sum(per_day.values()), backfill.bytes_per_row(place)
         version = backfill.start_version(place)
         shadow = f"{incident.table.name}_shadow_{uuid.uuid4().hex[:8]}"
-        partitions, held = _partitions(place), bytes_of(place)
+        partitions, held = partitions_of(place), bytes_of(place)
         shared = {"shadow": shadow, "before_version": version}
         copied = [partition for partition in incident.table.partitions if partition in held]
         moved = backfill.units(place, {**shared, "staging": f"{shadow}_staging", "full": True}, rows, DROPPED)
@@ -128,7 +128,7 @@ class Swap:
             return Plan(self.name, "the repaired partitions are in place; nothing to do", ())
         facts = built["plan"]["facts"] if built else {}
         shadow = facts.get("shadow", f"{place.incident.table.name}_shadow_{'x' * 8}")  # it is named when it is built
-        partitions = facts.get("partitions") or list(_partitions(place))
+        partitions = facts.get("partitions") or list(partitions_of(place))
         shared = {"shadow": shadow, "before_version": facts.get("start_version", 0)}
         held, made, rows = bytes_of(place), _bytes_to_merge(place, shadow), backfill.window_rows(counted)
         cut = ranges.of_table(place.warehouse, RANGE_ROWS)
@@ -312,10 +312,10 @@ def _bytes_to_merge(place: Workplace, shadow: str) -> dict[str, int]:
     shown = warehouse.ask_again("rows_of", names={"table": staging.quoted(place, shadow)}).rows
     rows = {row["partition_id"]: int(row["rows"]) for row in shown}
     held = warehouse.ask_again("partitions", database=table.database, table=shadow).rows
-    return {row["partition_id"]: row["bytes"] * rows.get(row["partition_id"], 0) // row["rows"] for row in held}
+    return {row["partition_id"]: row["bytes"] * rows.get(row["partition_id"], 0) // max(1, row["rows"]) for row in held}
 
 
-def _partitions(place: Workplace) -> tuple[str, ...]:
+def partitions_of(place: Workplace) -> tuple[str, ...]:
     """The affected partitions that hold rows of the window."""
     window = place.incident.window
     rows = place.warehouse.ask_again("window_partitions", time_from=window.start, time_to=window.end).rows

@@ -626,7 +626,9 @@ def test_when_it_ended_by_itself_its_last_words_are_told(tmp_path: Path, capfd: 
     with EmbeddedServer(tmp_path / "data") as server:
         os.kill(server.pid, signal.SIGKILL)
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
-    assert f"The embedded ClickHouse in {tmp_path / 'data'} had ended by itself" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert f"The embedded ClickHouse in {tmp_path / 'data'} had ended by itself" in told
+    assert "(killed by signal 9)" in told
 
 
 def test_the_child_goes_when_its_parent_is_killed(tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ def done(name: str, rows: int, seconds: float) -> dict[str, Any]:
 def test_the_disk_that_is_wanted_is_what_optimize_asks_for_at_the_largest_partition() -> None:
     forecast = prover.Forecast(rows=10, bytes_per_row=3, affected=150, largest=100)
     assert forecast.rewritten == 150 + 30
+    assert forecast.asked == 2 * (100 + 30)
     assert forecast.needed == 30 + 50 + 2 * (100 + 30)
 
 

@@ -28,6 +28,8 @@ CLEAN = ("preflight", "phase1", "phase2", "phase3", "phase4", "phase5")
 # (phase, statement, whether it was executed)
 INTERRUPTED = [
     ("phase2", "window_clear", True),
+    ("phase2", "swap_shadow_settings", False),
+    ("phase2", "swap_shadow_settings", True),
     ("phase4", "swap_replace", False),
     ("phase4", "swap_replace", True),
     ("phase4", "late_insert", False),
@@ -149,6 +151,7 @@ def test_what_is_taken_out_of_the_shadow_is_not_counted_in_the_disk_that_its_mer
             assert 0 < unit.bytes < held[unit.values["partition"]]
             made = built.value(f"SHOW CREATE TABLE {unit.values['shadow']}")
             assert "exclude_deleted_rows_for_part_size_in_merge = 1" in made
+            assert "load_existing_rows_count_for_old_parts = 1" in made
     assert planned
 
 

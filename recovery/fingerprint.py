@@ -20,7 +20,7 @@ def ask(warehouse: Warehouse, table: str | None = None) -> Answer:
 
     def of(partition: str) -> Answer:
         return reuse.of_parts(
-            warehouse, [table or warehouse.seen], [partition], ["fingerprint"], [asked, names],
+            warehouse, [table or warehouse.seen], [partition], ["fingerprint"], asked,
             lambda fresh: fresh.ask("fingerprint", names=names, partitions=[partition], **asked),
         )  # fmt: skip
 

@@ -70,8 +70,8 @@ def of_parts(
     ask: Callable[[Warehouse], Answer],
 ) -> Answer:
     """As `once`, of what follows from these partitions of tables (by name) alone: it is used as long as their parts have the
-    same files. Asked each time where the first table shows no parts, and on a cluster, of which one host's are seen. Within a
-    run it is made once, as any answer."""
+    same files, also for tables of other names, as a copy by hard links. Asked each time where the first table shows no parts,
+    and on a cluster, of which one host's are seen. Within a run it is made once, as any answer."""
     if warehouse.answers is None or warehouse.incident.cluster:
         return ask(warehouse)
 
@@ -82,10 +82,10 @@ def of_parts(
         if not (before := files())[0]:
             return ask(warehouse)
         # What is kept was asked after the files were looked at, whatever this run was answered before.
-        return once(warehouse, texts, [*asked, before], lambda: ask(warehouse.afresh()), lambda: files() == before)
+        return once(warehouse, texts, [*about, before], lambda: ask(warehouse.afresh()), lambda: files() == before)
 
-    asked = [known, list(tables), list(partitions), asdict(warehouse.schema)]
-    key = _hash(["of_parts", asked, warehouse.words, list(texts)])
+    about = [known, list(partitions), asdict(warehouse.schema)]
+    key = _hash(["of_parts", about, list(tables), warehouse.words, list(texts)])
     return warehouse.once(key, lambda: shared(warehouse.shared, key, make))
 
 

@@ -4,20 +4,22 @@ Both are asked in ranges of their sorting keys, so memory is bounded whatever th
 themselves is the whole answer where, day by day, its good rows are those of the source, in number and in the sum of their
 hashes: then none is missing, different or unexpected, and what is broken alone is an orphan. Where they are not the same,
 each identity of the table is laid beside its right row, by 128 bits: all at once where that fits into the memory of one
-statement, else for one range of the source's key after the other, each of which looks through the whole table.
+statement, else for one range of the source's key after the other, each of which looks through the whole table. Before a
+backfill most days need not be: where the right rows that have no broken row in their place are the good rows of the day.
 
 Where the rows of one identity differ in the column that the ranges go along, each range counts it. Of the window's own good
-rows the source shows it, of broken ones `census_orphans.sql`, where they are few. What is not noticed where the table agrees,
-and only in several ranges: a row of others, or one outside the window, that has an identity of the window (class `mixed` or
-`different` in the exact statement), also, where it was matched before, one of a day after the window that came since; and while
-there are more than MANY_BROKEN broken rows, one beside its correction, which counts as an orphan. The rows themselves are
-counted all the same: no right row is wrong or lacking then.
+rows the source shows it, of broken ones `census_orphans.sql`, where they are few. What is not noticed where the table, or a day
+of it, agrees, and only in several ranges: a row of others, or one outside the window, that has an identity of the window (class
+`mixed` or `different` in the exact statement), also, where it was matched before, one of a day after the window that came
+since; and while there are more than MANY_BROKEN broken rows, one beside its correction, which counts as an orphan. The rows
+themselves are counted all the same: no right row is wrong or lacking then. Of another range than the window, as the clean days,
+rows beyond it are not looked at where it agrees: one with an identity of that range is not noticed there.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Self
@@ -38,13 +40,16 @@ DIFFERENT = "different"  # not what the source says, or two good rows that diffe
 UNEXPECTED = "unexpected"  # good, but the source has no such row
 ORPHAN = "orphan"  # broken, and the source has no right row for it
 WITH_RIGHT_ROW = (MISSING, UNCORRECTED, CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT)
+GOOD = (CLEAN, CORRECTED, OUTVERSIONED)
 BROKEN = (UNCORRECTED, CORRECTED, OUTVERSIONED, ORPHAN)
 OWNED = (*WITH_RIGHT_ROW, UNEXPECTED, ORPHAN)
 BY = ("day", "subject", "class")
 MATCHED_BY = (*BY, "own_day", "own_subject", "own_class")
+APART_BY = ("day", "subject", "is_broken")
 MATCHING = (
     "census_table",
     "census_right",
+    "census_broken",
     "census_matched",
     "identities",
     "has_a_right_row",
@@ -103,17 +108,8 @@ class Census:
         """By laying each identity of the table beside its right row."""
         held, quiet = _by_class(holdings), _quiet(warehouse)
         if not ranges.fits(warehouse, asked):
-            names = {"which": statements.condition("has_a_right_row", warehouse.words)}
-
-            def match() -> Answer:
-                pieces = ranges.to_match(warehouse, asked)
-                return ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **asked)
-
-            # Rows of the days after it, which a live writer goes on with, do not bear on what the window is matched with.
-            last = asked["time_to"].date().isoformat()
-            known = [row for row in held if row["class"] not in (OUTSIDE, OUTSIDE_BROKEN) or row["day"] < last]
-            beside = reuse.once(warehouse, MATCHING, [asked, known, _right_rows(warehouse, asked).rows], match)
-            found = cls((beside, holdings.answer), _compared(held, beside.rows), quiet)
+            beside = _beside(warehouse, asked, held)
+            found = cls((*beside.answers, holdings.answer), _compared(held, beside), quiet)
             if found.rows and found._counts_each_once(warehouse, asked):
                 return found
         exact = warehouse.ask("census", **asked)
@@ -188,6 +184,96 @@ def _quiet(warehouse: Warehouse) -> frozenset[str]:
     return frozenset(day.isoformat() for day in warehouse.incident.window.quiet_days)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """The identities that have a right row, by the class, day and subject that they are in, and by those that the table's rows
+    gave them. On days that were not `matched` each good identity has one."""
+
+    answers: tuple[Answer, ...]
+    rows: list[dict[str, Any]]
+    matched: frozenset[str] | None = None  # every day
+
+
+def _beside(warehouse: Warehouse, asked: Mapping[str, Any], held: Sequence[Mapping[str, Any]]) -> _Beside:
+    """Matched identity by identity; where each broken identity is one row and nothing else, only on the days on which the good
+    rows are not the right rows that have no broken one in their place."""
+    # Rows of the days after it, which a live writer goes on with, do not bear on what the window is matched with.
+    last = asked["time_to"].date().isoformat()
+    known = [row for row in held if row["class"] not in (OUTSIDE, OUTSIDE_BROKEN) or row["day"] < last]
+    basis = [asked, known, _right_rows(warehouse, asked).rows]
+
+    def matched(**span: datetime) -> Answer:
+        given, names = {**asked, **span}, {"which": statements.condition("has_a_right_row", warehouse.words)}
+
+        def match() -> Answer:
+            pieces = ranges.to_match(warehouse, given)
+            return ranges.ask(warehouse, "census_matched", pieces, MATCHED_BY, names=names, **given)
+
+        return reuse.once(warehouse, MATCHING, [*basis, span], match)
+
+    if apart := _apart(warehouse, asked, held, basis):
+        days = _days_that_differ(held, [row for row in apart.rows if not row["is_broken"]])
+        if not days:
+            return _Beside((apart,), _uncorrected(apart, days), days)
+        found = matched(**_span(days, asked))
+        right = sum(row["identities"] for row in apart.rows if row["day"] in days)
+        if sum(row["identities"] for row in found.rows) == right:
+            return _Beside((found, apart), [*found.rows, *_uncorrected(apart, days)], days)
+    found = matched()
+    return _Beside((found,), found.rows)
+
+
+def _apart(
+    warehouse: Warehouse, asked: Mapping[str, Any], held: Sequence[Mapping[str, Any]], basis: Sequence[Any]
+) -> Answer | None:
+    """The right rows with a broken row in their place, and the others. None where that does not tell all of an identity: the
+    broken one has another row, or the source has two right rows; and where the broken ones do not fit into memory."""
+    broken = [row for row in held if row["class"] == ORPHAN]
+    beside = (CORRECTED, OUTVERSIONED, MIXED)
+    if any(row["rows"] != row["identities"] or row["spread"] for row in broken) or any(
+        row["class"] in beside for row in held
+    ):
+        return None
+    pieces = ranges.to_match(warehouse, asked, sum(row["identities"] for row in broken))
+    if not pieces:
+        return None
+    found = reuse.once(
+        warehouse,
+        MATCHING,
+        [*basis, "apart"],
+        lambda: ranges.ask(warehouse, "census_broken", pieces, APART_BY, **asked),
+    )
+    return found if all(row["identities"] == row["told_apart"] for row in found.rows) else None
+
+
+def _days_that_differ(held: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """From the first to the last day on which the good rows are not these right rows, in number or content."""
+    ours, theirs = _sums(row for row in held if row["class"] in GOOD), _sums(right)
+    days = sorted(day for day in ours.keys() | theirs.keys() if ours.get(day) != theirs.get(day))
+    if not days:
+        return frozenset()
+    first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    return frozenset((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
+
+
+def _span(days: frozenset[str], asked: Mapping[str, Any]) -> dict[str, datetime]:
+    zone = asked["time_from"].tzinfo
+    first, last = (datetime.fromisoformat(day).replace(tzinfo=zone) for day in (min(days), max(days)))
+    return {"time_from": max(first, asked["time_from"]), "time_to": min(last + timedelta(days=1), asked["time_to"])}
+
+
+def _uncorrected(apart: Answer, matched: frozenset[str]) -> list[dict[str, Any]]:
+    """The broken rows in whose place a right row belongs, on the days that are not matched, as matching gives them."""
+    return [
+        dict.fromkeys((*COUNTED, "own_spread"), 0)
+        | {"day": row["day"], "subject": row["subject"], "class": UNCORRECTED}
+        | {"own_day": row["day"], "own_subject": row["subject"], "own_class": ORPHAN}
+        | dict.fromkeys(("identities", "rows", "broken_rows"), row["identities"])
+        for row in apart.rows
+        if row["is_broken"] and row["day"] not in matched
+    ]
+
+
 def _may_agree(held: Sequence[Mapping[str, Any]], orphan_percent: float) -> bool:
     """Whether the table's rows, by themselves, leave it possible that its good ones are those of the source."""
     found = dict.fromkeys((*OWNED, MIXED), 0)
@@ -199,22 +285,26 @@ def _may_agree(held: Sequence[Mapping[str, Any]], orphan_percent: float) -> bool
 
 def _agree(held: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]) -> bool:
     """Whether each day has as many good identities as right rows, with the same content."""
-    ours: dict[str, tuple[int, int]] = {}
-    for row in held:
-        if row["class"] in (CLEAN, CORRECTED, OUTVERSIONED):
-            count, content = ours.get(row["day"], (0, 0))
-            ours[row["day"]] = count + row["identities"], (content + row["content"]) % 2**64
-    return ours == {row["day"]: (row["identities"], row["content"]) for row in right}
+    return _sums(row for row in held if row["class"] in GOOD) == _sums(right)
 
 
-def _compared(held: Sequence[Mapping[str, Any]], matched: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _sums(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
+    """day → identities and what they hold, modulo 2^64."""
+    found: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        count, content = found.get(row["day"], (0, 0))
+        found[row["day"]] = count + row["identities"], (content + row["content"]) % 2**64
+    return found
+
+
+def _compared(held: Sequence[Mapping[str, Any]], beside: _Beside) -> list[dict[str, Any]]:
     """What the table holds by itself, in the classes that the comparison with the source gives: identities that have a right
     row leave the class that they had for the one that they are in, and what is good without one is unexpected. Empty where
     the rows of one identity are in several ranges, so that it was counted more than once."""
     counts: dict[tuple[Any, ...], Counter[str]] = {}
     for row in held:
         counts[tuple(row[name] for name in BY)] = Counter({name: row[name] for name in COUNTED})
-    for row in matched:
+    for row in beside.rows:
         if row["own_class"]:
             own = counts.setdefault((row["own_day"], row["own_subject"], row["own_class"]), Counter())
             own.subtract({name: row[name] for name in COUNTED if name != "spread"} | {"spread": row["own_spread"]})
@@ -222,9 +312,10 @@ def _compared(held: Sequence[Mapping[str, Any]], matched: Sequence[Mapping[str, 
         return []
     found: dict[tuple[Any, ...], Counter[str]] = {}
     for (day, subject, kind), own in counts.items():
-        final = UNEXPECTED if kind in (CLEAN, CORRECTED, OUTVERSIONED, DIFFERENT) else kind
+        is_matched = beside.matched is None or day in beside.matched
+        final = UNEXPECTED if is_matched and kind in (*GOOD, DIFFERENT) else kind
         found.setdefault((day, subject, final), Counter()).update(own)
-    for row in matched:
+    for row in beside.rows:
         found.setdefault(tuple(row[name] for name in BY), Counter()).update({name: row[name] for name in COUNTED})
     return [
         dict(zip(BY, key, strict=True)) | {name: own[name] for name in COUNTED}
@@ -242,6 +333,8 @@ def parameters(warehouse: Warehouse, start: datetime | None = None, end: datetim
         "subjects": list(incident.window.test_subjects),
         "time_from": start or incident.window.start,
         "time_to": end or incident.window.end,
+        "window_from": start or incident.window.start,
+        "window_to": end or incident.window.end,
         "key_from": low,
         "key_to": high,
     }

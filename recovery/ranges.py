@@ -17,6 +17,7 @@ TABLE_BYTES = 6_000
 SOURCE_BYTES = 7_500
 WHOLE_BYTES = 1_000  # of memory for a row of the table or the source, where all are laid beside each other at once
 MATCHED_BYTES = 1_600  # for one of the source in a range, laid beside the table's rows of its identity
+LISTED_BYTES = 50  # for a broken row of the table, in the list that the right rows are looked up in
 SAMPLED_PER_RANGE = 64
 SAMPLED_GROUPS = 100_000
 
@@ -73,10 +74,13 @@ def fits(warehouse: Warehouse, span: Mapping[str, Any]) -> bool:
     return bool(rows * WHOLE_BYTES <= warehouse.incident.cost.memory_bytes)
 
 
-def to_match(warehouse: Warehouse, span: Mapping[str, Any]) -> list[dict[str, Any]]:
+def to_match(warehouse: Warehouse, span: Mapping[str, Any], broken: int = 0) -> list[dict[str, Any]]:
     """The ranges of the source's key whose right rows are laid beside the table's rows of the same identities: as large as
-    memory allows, for each looks through the whole table."""
-    return of_source(warehouse, span, max(1, warehouse.incident.cost.memory_bytes // MATCHED_BYTES))
+    memory allows, for each looks through the whole table. Beside `broken` rows, of which each has a list; none where that takes
+    more than half of the memory."""
+    memory = warehouse.incident.cost.memory_bytes
+    left = memory - broken * LISTED_BYTES
+    return of_source(warehouse, span, max(1, left // MATCHED_BYTES)) if 2 * left >= memory else []
 
 
 def ask(

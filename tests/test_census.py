@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +184,69 @@ def test_of_the_clean_days_no_other_is_read_unless_they_do_not_agree(
     assert {key: figures for key, figures in found.items() if key in inside} == inside
     assert (len(found) > len(inside)) != agrees
     assert bool(taken.count(census.DIFFERENT)) != agrees
+
+
+def test_of_the_clean_days_a_row_beyond_them_is_not_noticed_where_they_agree(backfilled: Case, tmp_path: Path) -> None:
+    """As the census's docstring and decision 0022 say."""
+    case = backfilled.clone(tmp_path)
+    added("event_time + INTERVAL 3 DAY AS event_time", OF_A_CLEAN_DAY)(case)
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        taken = census.Census.take(warehouse, *census.clean_range(warehouse))
+        assert taken.agrees
+        assert not census.Census.take(warehouse).agrees
+
+
+def of_the_window(case: Case, days: int = 0) -> tuple[list[str], Counts, Counts]:
+    """The statements that the census of the window without its last `days` is drawn from; what it says, and the exact one."""
+    with Warehouse(load(case.incident), case.dsn) as warehouse:
+        end = warehouse.incident.window.end - timedelta(days=days)
+        taken = census.Census.take(warehouse, None, end)
+        exact = warehouse.ask("census", **census.parameters(warehouse, None, end))
+    return [answer.statement for answer in taken.answers], counts(taken.rows), counts(exact.rows)
+
+
+@pytest.mark.parametrize("fault", list(FAULTS)[:: rounds(6, 1)])
+def test_before_a_backfill_too_a_fault_is_counted_in_ranges_as_in_one_exact_statement(
+    case: Case, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    FAULTS[fault](case)
+    rows_per_range(monkeypatch, 300, 500)
+    _, found, exact = both(case)
+    assert found == exact
+
+
+def test_before_a_backfill_only_the_days_that_differ_are_matched(broken: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_per_range(monkeypatch, 300, 500)
+    taken, found, exact = both(broken)
+    matched, apart, held = taken.answers
+    assert (matched.statement, apart.statement, held.statement) == ("census_matched", "census_broken", "census_table")
+    assert {row["day"] for row in matched.rows} == {"2026-01-27"}
+    assert len({row["day"] for row in apart.rows}) > 1
+    assert found == exact
+
+
+def test_where_no_day_differs_none_is_matched(broken: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_per_range(monkeypatch, 300, 500)
+    names, found, exact = of_the_window(broken, days=1)
+    assert names == ["census_broken", "census_table"]
+    assert found == exact
+
+
+def test_broken_rows_that_do_not_fit_into_memory_are_matched(broken: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows_per_range(monkeypatch, 300, 500)
+    monkeypatch.setattr(ranges, "LISTED_BYTES", 10**9)
+    names, found, exact = of_the_window(broken)
+    assert names == ["census_matched", "census_table"]
+    assert found == exact
+
+
+def test_right_rows_that_are_there_twice_are_matched(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    select = case.incident.with_suffix(".sql")
+    select.write_text(f"SELECT found.* FROM (\n{select.read_text()}\n) AS found CROSS JOIN numbers(2) AS twice")
+    rows_per_range(monkeypatch, 300, 500)
+    names, found, exact = of_the_window(case)
+    assert names == ["census_matched", "census_table"]
+    assert found == exact
 
 
 # fault: (how, its class in the exact statement)

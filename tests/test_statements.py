@@ -243,6 +243,8 @@ def test_parameters_are_found_with_their_types() -> None:
                 "subjects": "Array(String)",
                 "time_from": "DateTime('UTC')",
                 "time_to": "DateTime('UTC')",
+                "window_from": "DateTime('UTC')",
+                "window_to": "DateTime('UTC')",
                 "partitions": "Array(String)",
                 "key_from": "String",
                 "key_to": "String",

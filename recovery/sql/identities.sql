@@ -69,7 +69,7 @@ FROM
             sipHash128(tuple(${identity})) AS id,
             toUInt32(toUInt16(toDate(${time}, 'UTC'))) AS day,
             indexOf({subjects:Array(String)}, toString(${subject})) AS subject,
-            ${time} >= {time_from:DateTime('UTC')} AND ${time} < {time_to:DateTime('UTC')} AS in_window,
+            ${time} >= {window_from:DateTime('UTC')} AND ${time} < {window_to:DateTime('UTC')} AS in_window,
             multiIf(${owned}, if(${broken}, 'broken', 'good'), if(${broken}, 'foreign_broken', 'foreign')) AS side,
             sipHash64(tuple(${content})) AS content,
             cityHash64(tuple(${sorting_key})) AS place,

@@ -8,6 +8,7 @@ from reports.story import PhaseOutcome
 
 HASHED = {
     "census",
+    "census_broken",
     "census_table",
     "balance",
     "fingerprint",

@@ -215,7 +215,7 @@ def _beside(warehouse: Warehouse, asked: Mapping[str, Any], held: Sequence[Mappi
         days = _days_that_differ(held, [row for row in apart.rows if not row["is_broken"]])
         if not days:
             return _Beside((apart,), _uncorrected(apart, days), days)
-        found = matched(**_span(days, asked))
+        found = matched(**_span(warehouse, days, asked))
         right = sum(row["identities"] for row in apart.rows if row["day"] in days)
         if sum(row["identities"] for row in found.rows) == right:
             return _Beside((found, apart), [*found.rows, *_uncorrected(apart, days)], days)
@@ -229,20 +229,17 @@ def _apart(
     """The right rows with a broken row in their place, and the others. None where that does not tell all of an identity: the
     broken one has another row, or the source has two right rows; and where the broken ones do not fit into memory."""
     broken = [row for row in held if row["class"] == ORPHAN]
-    beside = (CORRECTED, OUTVERSIONED, MIXED)
-    if any(row["rows"] != row["identities"] or row["spread"] for row in broken) or any(
-        row["class"] in beside for row in held
-    ):
+    listed = sum(row["identities"] for row in broken)
+    are_alone = all(row["rows"] == row["identities"] and not row["spread"] for row in broken)
+    has_others = any(row["class"] in (CORRECTED, OUTVERSIONED, MIXED) for row in held)
+    if has_others or not are_alone or not ranges.fits_in_a_list(warehouse, listed):
         return None
-    pieces = ranges.to_match(warehouse, asked, sum(row["identities"] for row in broken))
-    if not pieces:
-        return None
-    found = reuse.once(
-        warehouse,
-        MATCHING,
-        [*basis, "apart"],
-        lambda: ranges.ask(warehouse, "census_broken", pieces, APART_BY, **asked),
-    )
+
+    def tell() -> Answer:
+        pieces = ranges.to_match(warehouse, asked, listed)
+        return ranges.ask(warehouse, "census_broken", pieces, APART_BY, **asked)
+
+    found = reuse.once(warehouse, MATCHING, [*basis, "apart"], tell)
     return found if all(row["identities"] == row["told_apart"] for row in found.rows) else None
 
 
@@ -256,9 +253,8 @@ def _days_that_differ(held: Sequence[Mapping[str, Any]], right: Sequence[Mapping
     return frozenset((first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1))
 
 
-def _span(days: frozenset[str], asked: Mapping[str, Any]) -> dict[str, datetime]:
-    zone = asked["time_from"].tzinfo
-    first, last = (datetime.fromisoformat(day).replace(tzinfo=zone) for day in (min(days), max(days)))
+def _span(warehouse: Warehouse, days: frozenset[str], asked: Mapping[str, Any]) -> dict[str, datetime]:
+    first, last = (_midnight(date.fromisoformat(day), warehouse) for day in (min(days), max(days)))
     return {"time_from": max(first, asked["time_from"]), "time_to": min(last + timedelta(days=1), asked["time_to"])}
 
 
@@ -290,11 +286,8 @@ def _agree(held: Sequence[Mapping[str, Any]], right: Sequence[Mapping[str, Any]]
 
 def _sums(rows: Iterable[Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
     """day → identities and what they hold, modulo 2^64."""
-    found: dict[str, tuple[int, int]] = {}
-    for row in rows:
-        count, content = found.get(row["day"], (0, 0))
-        found[row["day"]] = count + row["identities"], (content + row["content"]) % 2**64
-    return found
+    summed = ranges.added(({name: row[name] for name in ("day", "identities", "content")} for row in rows), ("day",))
+    return {row["day"]: (row["identities"], row["content"]) for row in summed}
 
 
 def _compared(held: Sequence[Mapping[str, Any]], beside: _Beside) -> list[dict[str, Any]]:

@@ -74,13 +74,16 @@ def fits(warehouse: Warehouse, span: Mapping[str, Any]) -> bool:
     return bool(rows * WHOLE_BYTES <= warehouse.incident.cost.memory_bytes)
 
 
-def to_match(warehouse: Warehouse, span: Mapping[str, Any], broken: int = 0) -> list[dict[str, Any]]:
+def fits_in_a_list(warehouse: Warehouse, broken: int) -> bool:
+    """Whether a list of so many broken rows takes no more than half of the memory of one statement."""
+    return 2 * broken * LISTED_BYTES <= warehouse.incident.cost.memory_bytes
+
+
+def to_match(warehouse: Warehouse, span: Mapping[str, Any], listed: int = 0) -> list[dict[str, Any]]:
     """The ranges of the source's key whose right rows are laid beside the table's rows of the same identities: as large as
-    memory allows, for each looks through the whole table. Beside `broken` rows, of which each has a list; none where that takes
-    more than half of the memory."""
-    memory = warehouse.incident.cost.memory_bytes
-    left = memory - broken * LISTED_BYTES
-    return of_source(warehouse, span, max(1, left // MATCHED_BYTES)) if 2 * left >= memory else []
+    memory allows beside a list of so many broken rows, for each looks through the whole table."""
+    left = warehouse.incident.cost.memory_bytes - listed * LISTED_BYTES
+    return of_source(warehouse, span, max(1, left // MATCHED_BYTES))
 
 
 def ask(

@@ -32,7 +32,7 @@ from recovery.embedded import EmbeddedServer
 from recovery.errors import EmbeddedError
 
 ROOT = Path(__file__).parent.parent
-SLOW = "SELECT sum(sleepEachRow(0.05)) FROM numbers(400) SETTINGS max_block_size = 1"
+SLOW = "SELECT sum(sleepEachRow(0.03)) FROM numbers(400) SETTINGS max_block_size = 1"
 
 
 @pytest.fixture(scope="module")
@@ -594,12 +594,13 @@ def test_it_goes_on_answering_while_a_query_has_thousands_of_files_open(tmp_path
         client.command("SYSTEM STOP MERGES many_files")
         for _ in range(15):
             client.command("INSERT INTO many_files (id) SELECT number FROM numbers(200)")
-        query = "SELECT sum(ignore(*) + sleepEachRow(0.02)) FROM many_files FINAL"
+        query = "SELECT sum(ignore(*) + sleepEachRow(0.03)) FROM many_files FINAL"
         asked = threading.Thread(target=partial(client.query, query, settings={"max_threads": 1, "max_block_size": 1}))
         asked.start()
         assert eventually(lambda: len(os.listdir(f"/proc/{server.pid}/fd")) > 1_500)
         with connect(server.dsn) as late:
             assert late.query("SELECT 1").result_rows == [(1,)]
+        assert asked.is_alive()
         asked.join()
 
 

@@ -120,7 +120,9 @@ def test_another_window_is_matched_for_itself(broken: Case, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("in_ranges")
-@pytest.mark.parametrize("changed", census.MATCHING)
+@pytest.mark.parametrize(
+    "changed", ["census_table", "census_right", "census_broken", "census_matched", "identities", "has_a_right_row"]
+)
 def test_what_another_text_of_a_statement_matched_is_not_used(
     broken: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
@@ -137,7 +139,8 @@ def cut_short(path: Path) -> None:
 
 def one_more(path: Path) -> None:
     told = json.loads(path.read_text())
-    told["answer"]["rows"].append({"identities": 1})
+    for row in told["answer"]["rows"][:1]:  # a partition may hold nothing of the window
+        row["identities"] += 1
     path.write_text(json.dumps(told))
 
 
